@@ -1,0 +1,112 @@
+"""Cancelling: one small transaction lists the subtree, batches close what is below it.
+
+After the first commit nothing under the list is reserved, started or spawned any more, whoever tries. Pending jobs are
+closed in bounded batches, running ones asked to stop by the worker that holds them; the last one to end closes the
+parents, and the list entry goes when nothing below it is open.
+"""
+
+import msgspec
+
+from quaero.domain.entries import Level
+from quaero.domain.errors import Conflict, NotFound
+from quaero.domain.job import Job
+from quaero.domain.status import WORDS, JobStatus
+from quaero.engine.lifecycle.moves import ALL, PARENT_FAILED, PENDING_CHILDREN, finish, listed, move
+from quaero.storage.port import Ledger, Note
+
+S = JobStatus
+AT_ONCE = 200  # jobs closed in the listing transaction itself: small trees are cancelled when the answer arrives
+
+
+class Acted(msgspec.Struct, frozen=True):
+    """What an action on a subtree touched, and the job as it stands now."""
+
+    affected: int
+    job: Job
+
+
+def find_job(ledger: Ledger, job_id: int) -> Job:
+    """The job of an id somebody gave us. Raises NotFound."""
+    job = ledger.load((job_id,)).get(job_id)
+    if job is None or ledger.get(job.root_id).purging:
+        raise NotFound(f"there is no job {job_id}")
+    return job
+
+
+def cancel(ledger: Ledger, job_id: int) -> Acted:
+    """Cancel a job and everything below it. Cancelling again changes nothing.
+
+    Raises NotFound, or Conflict when it has already completed or failed.
+    """
+    job = find_job(ledger, job_id)
+    if job.status == S.CANCELLED or listed(ledger, job) == ALL:
+        return Acted(0, job)
+    if job.is_terminal:
+        raise Conflict(f"job {job_id} is {WORDS[job.status]}: there is nothing left to cancel")
+    affected = _open_at_or_below(ledger, job)
+    job.cancel_requested = int(job.status != S.RUNNING)  # a running one is asked when its turn comes
+    ledger.note(job, Note(Level.WARN, "Cancel requested"))
+    ledger.touch(job)
+    list_cancel(ledger, job, ALL)
+    advance(ledger, AT_ONCE, only=job.root_id)
+    return Acted(affected, job)
+
+
+def list_cancel(ledger: Ledger, job: Job, mode: str) -> None:
+    """Put a job on its tree's list of cancellations."""
+    root = ledger.get(job.root_id)
+    ledger.list_cancel(root, {**ledger.cancel_lists.get(root.id, {}), job.id: mode})
+
+
+def _open_at_or_below(ledger: Ledger, job: Job) -> int:
+    if not job.tallies:
+        return 1
+    if job.is_root or job.is_step:
+        return 1 + job.below.open + (job.tally.open if job.definition is not None else 0)
+    return len(ledger.find.subtree(job.id, statuses=(S.PENDING, S.RUNNING, S.WAITING), limit=100_000))
+
+
+def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
+    """Close up to `limit` jobs under the lists of cancellations; how many were closed or asked. 0: nothing to do now."""
+    done = 0
+    for root_id in [only] if only is not None else list(ledger.cancel_lists):
+        for top_id, mode in list(ledger.cancel_lists.get(root_id, {}).items()):
+            if done < limit:
+                done += _advance_one(ledger, root_id, top_id, mode, limit - done)
+    return done
+
+
+def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: int) -> int:
+    if mode == PENDING_CHILDREN:
+        waiting = ledger.find.children(top_id, statuses=(S.PENDING,), limit=limit)
+        batch = [job for job in waiting if job.owner is None]
+        over = not waiting
+    else:
+        batch = ledger.find.open_leaves(top_id, limit)
+        over = not batch and not ledger.find.open_below(top_id)
+    for job in sorted(batch, key=lambda job: -job.id):
+        _stop(ledger, job, PARENT_FAILED if mode == PENDING_CHILDREN else None)
+    if over:
+        listed_ids = dict(ledger.cancel_lists.get(root_id, {}))
+        listed_ids.pop(top_id, None)
+        ledger.list_cancel(ledger.get(root_id), listed_ids)
+    return len(batch)
+
+
+def _stop(ledger: Ledger, job: Job, reason: str | None) -> None:
+    if job.status == S.PENDING:
+        cancel_now(ledger, job, reason)
+    elif job.status == S.RUNNING and not job.cancel_requested:
+        job.cancel_requested = 1
+        ledger.touch(job)
+
+
+def cancel_now(ledger: Ledger, job: Job, reason: str | None = None) -> None:
+    """End a job that does not run (any more): at once, or when what is open below it has ended."""
+    if job.tallies and job.open_children:
+        job.sealed = 1
+        job.owner = None
+        job.ready = 0
+        move(ledger, job, S.WAITING, "cancelling")
+        return
+    finish(ledger, job, S.CANCELLED, reason)

@@ -1,0 +1,267 @@
+"""The one way a job changes its status, and what follows from it.
+
+    move ──> the row, its journal entry, the tallies above it, its events
+    finish ──> move to a terminal status, free what waited for it, then close every parent that can close
+
+All of it happens in one transaction: a reader sees the change with its consequences or not at all.
+"""
+
+from typing import Any
+
+import msgspec
+
+from quaero.domain.entries import Level
+from quaero.domain.events import (
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobStarted,
+    JobStatusChanged,
+    StepFinished,
+)
+from quaero.domain.job import Job
+from quaero.domain.outcome import closing_status, is_over_tolerance
+from quaero.domain.status import MOVES, REOPENINGS, WORDS, JobStatus
+from quaero.storage.port import Ledger, Note
+
+S = JobStatus
+SKIPPED = "skipped"
+PARENT_FAILED = "parent failed"
+
+# Modes of cancellation, as listed in the root's row.
+ALL = "all"  # somebody cancelled: everything below ends, what closes is cancelled
+STOP = "stop"  # the tree is being stopped: everything below ends, what closes follows the outcome table
+PENDING_CHILDREN = "pending"  # a parent failed for good: its pending children end, its running ones finish
+STOPPING = (ALL, STOP)
+
+
+class IllegalMove(Exception):
+    """A bug of ours: a script asked for a move the table does not have. The transaction is rolled back."""
+
+
+def move(ledger: Ledger, job: Job, to: JobStatus, message: str = "", fields: dict[str, Any] | None = None) -> None:
+    """Change a job's status within its round."""
+    before = job.status
+    if to not in MOVES[before]:  # type: ignore[index]
+        raise IllegalMove(f"job {job.id} is {WORDS[before]}, so it cannot become {to.word}")
+    _change(ledger, job, before, to, message, fields)
+
+
+def reopen(ledger: Ledger, job: Job, to: JobStatus) -> None:
+    """Open a new round of a terminal job: itself to pending, an ancestor to waiting."""
+    before = job.status
+    if to not in REOPENINGS.get(JobStatus(before), frozenset()):
+        raise IllegalMove(f"job {job.id} is {WORDS[before]}, so a new round cannot make it {to.word}")
+    job.round += 1
+    job.finished_at = 0
+    job.retried = 0
+    job.reason = None
+    job.cancel_requested = 0
+    _change(ledger, job, before, to, f"round {job.round}", {"round": job.round})
+
+
+def _change(
+    ledger: Ledger, job: Job, before: int, to: JobStatus, message: str, fields: dict[str, Any] | None
+) -> None:
+    job.status = int(to)
+    if job.parent_id is not None:
+        shift(ledger, job, before, to)
+        level = Level.INFO if job.is_step else ledger.child_level
+    else:
+        level = Level.INFO
+    ledger.note(job, Note(level, message, job.status, 0, fields))
+    ledger.touch(job)
+    if ledger.has_subscribers():
+        _announce(ledger, job, before, to)
+
+
+def shift(ledger: Ledger, job: Job, before: int, after: int, n: int = 1) -> None:
+    """Move `n` jobs like this one from one count to another, in the at most three rows above it (-1: none)."""
+    parent = ledger.get(job.parent_id)  # type: ignore[arg-type]
+    parent.become_branch()
+    tallies = parent.tallies
+    if before >= 0:
+        tallies[before] -= n
+    if after >= 0:
+        tallies[after] += n
+    ledger.touch(parent)
+    if job.is_step:
+        return
+    for row_id in (job.step_id, job.root_id):
+        if row_id is None:
+            continue
+        row = parent if row_id == parent.id else ledger.get(row_id)
+        row.become_branch()
+        if before >= 0:
+            row.tallies[6 + before] -= n
+        if after >= 0:
+            row.tallies[6 + after] += n
+        ledger.touch(row)
+
+
+def make_ready(ledger: Ledger, job: Job) -> None:
+    """Let a pending, free job be reserved, now or when its time comes."""
+    job.ready = int(job.blocked_by == 0 and job.run_at <= ledger.now)
+    ledger.touch(job)
+
+
+def start(ledger: Ledger, job: Job, at: int) -> None:
+    """Record that an attempt began: only now does it count."""
+    job.attempt += 1
+    job.started_at = at
+    job.error = None
+    move(ledger, job, S.RUNNING, f"attempt {job.attempt}" if job.attempt > 1 else "")
+    root = ledger.get(job.root_id)
+    if root.definition is not None and root is not job:
+        _start_tree(ledger, root)
+    elif root.tree_timeout and not root.deadline:
+        root.deadline = ledger.now + root.tree_timeout
+        ledger.touch(root)
+
+
+def _start_tree(ledger: Ledger, root: Job) -> None:
+    """A definition's root has no function of its own: it starts with the first job below it."""
+    if root.status == S.PENDING:
+        root.started_at = ledger.now
+        move(ledger, root, S.WAITING)
+    if root.tree_timeout and not root.deadline:
+        root.deadline = ledger.now + root.tree_timeout
+        ledger.touch(root)
+
+
+def seal(ledger: Ledger, job: Job) -> None:
+    """Its own function has ended for this round: it closes now, or waits for what is still open below."""
+    job.sealed = 1
+    job.owner = None
+    if job.tallies and job.open_children:
+        move(ledger, job, S.WAITING)
+        return
+    close(ledger, job)
+
+
+def close(ledger: Ledger, job: Job) -> None:
+    """Close a sealed job with nothing open below, and whatever closes with it."""
+    status = _closing(ledger, job)
+    if status is not None:
+        finish(ledger, job, status)
+
+
+def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
+    """How a sealed job with nothing open below ends; None if it goes on (a step's one retry)."""
+    if not job.tallies and not job.own_failed and not ledger.cancel_lists:
+        return S.COMPLETED
+    status = closing_status(job, under_cancel=listed(ledger, job) == ALL)
+    if status == S.FAILED and job.on_error == "retry" and not job.retried:
+        from quaero.engine.lifecycle.retry import retry_step
+
+        if retry_step(ledger, job):
+            return None
+    job.warnings = job.tallies[S.FAILED] if job.tallies and status == S.COMPLETED else 0
+    return status
+
+
+def finish(ledger: Ledger, job: Job, status: JobStatus, reason: str | None = None) -> None:
+    """End a round: the terminal move, those who waited for it, and every parent that can close now.
+
+    A work list instead of recursion: trees are up to 1,000 deep and chains of dependents longer.
+    """
+    ending: list[tuple[Job, JobStatus, str | None]] = [(job, status, reason)]
+    while ending:
+        job, status, reason = ending.pop()
+        if job.is_terminal:
+            continue
+        _end(ledger, job, status, reason)
+        if job.has_dependents:
+            ending.extend((skipped, S.CANCELLED, SKIPPED) for skipped in _free_dependents(ledger, job))
+        if job.parent_id is None:
+            continue
+        parent = ledger.get(job.parent_id)
+        if status == S.FAILED:
+            _weigh_failure(ledger, parent, job)
+        if parent.sealed and not parent.is_terminal and not parent.open_children:
+            closing = _closing(ledger, parent)
+            if closing is not None:
+                ending.append((parent, closing, None))
+
+
+def _end(ledger: Ledger, job: Job, status: JobStatus, reason: str | None) -> None:
+    job.owner = None
+    job.ready = 0
+    job.sealed = 1
+    job.finished_at = ledger.now
+    job.reason = reason or job.reason
+    move(ledger, job, status, reason or "", {"warnings": job.warnings} if job.warnings else None)
+
+
+def _weigh_failure(ledger: Ledger, parent: Job, child: Job) -> None:
+    """What a failed child means for its parent before all are done."""
+    if child.on_error == "continue":
+        parent.excused += 1
+    elif parent.failure_action == "stop_all" and is_over_tolerance(parent):
+        _stop_tree(ledger, parent)
+
+
+def _stop_tree(ledger: Ledger, parent: Job) -> None:
+    root = ledger.get(parent.root_id)
+    stopping = ledger.cancel_lists.get(root.id, {})
+    if root.id not in stopping:
+        ledger.note(parent, Note(Level.WARN, "More failures than tolerated: stopping the rest of the tree"))
+        ledger.list_cancel(root, {**stopping, root.id: STOP})
+
+
+def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
+    """Release the siblings that waited for a job; those to skip, because it did not end well, are returned."""
+    ended_well = job.status == S.COMPLETED or (job.status == S.FAILED and job.on_error == "continue")
+    waiting = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if other.status == S.PENDING]
+    if not ended_well:
+        return waiting
+    for other in waiting:
+        other.blocked_by -= 1
+        ledger.touch(other)
+        if other.blocked_by == 0:
+            make_ready(ledger, other)
+    return []
+
+
+def listed(ledger: Ledger, job: Job) -> str | None:
+    """The mode under which a job is being cancelled, by itself or an ancestor; None for nearly every job."""
+    modes = ledger.cancel_lists.get(job.root_id)
+    if not modes:
+        return None
+    found = None
+    if job.status == S.PENDING and job.parent_id is not None and modes.get(job.parent_id) == PENDING_CHILDREN:
+        found = PENDING_CHILDREN
+    row: Job | None = job
+    while row is not None:
+        mode = modes.get(row.id)
+        if mode == ALL:
+            return ALL
+        if mode == STOP:
+            found = STOP
+        row = ledger.get(row.parent_id) if row.parent_id is not None else None
+    return found
+
+
+def _announce(ledger: Ledger, job: Job, before: int, to: JobStatus) -> None:
+    common: dict[str, Any] = {"job_id": job.id, "root_id": job.root_id, "kind": job.kind, "at": ledger.now}
+    ledger.tell(JobStatusChanged(**common, before=WORDS[before], after=to.word, round=job.round))
+    match to:
+        case S.RUNNING:
+            ledger.tell(JobStarted(**common, attempt=job.attempt, round=job.round))
+        case S.COMPLETED:
+            ledger.tell(JobCompleted(**common, round=job.round, warnings=job.warnings))
+        case S.FAILED:
+            message, print_ = error_summary(job)
+            ledger.tell(JobFailed(**common, round=job.round, error=message, fingerprint=print_))
+        case S.CANCELLED:
+            ledger.tell(JobCancelled(**common, round=job.round, reason=job.reason))
+    if job.is_step and to.is_terminal:
+        ledger.tell(StepFinished(**common, step=job.name or "", status=to.word, round=job.round))
+
+
+def error_summary(job: Job) -> tuple[str, str | None]:
+    """(message, fingerprint) of the error a job stands on."""
+    if not job.error:
+        return "", None
+    error = msgspec.json.decode(job.error)
+    return error.get("message", ""), error.get("fingerprint")

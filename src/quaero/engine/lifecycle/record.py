@@ -1,0 +1,201 @@
+"""One worker's round: what its executors told, in order, and the jobs it takes next, in one transaction.
+
+Every fact passes the fence first: the job must be held by this worker under the fact's epoch. What does not pass is
+dropped and reported as stale: its job belongs to somebody else now, and its process must stop.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from quaero.domain.entries import Level
+from quaero.domain.facts import Began, Ended, ErrorInfo, Fact, How, Lines, Progressed, Spawned
+from quaero.domain.fingerprint import fingerprint
+from quaero.domain.job import Job
+from quaero.domain.outcome import Next, after_failure, backoff
+from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.cancel import PENDING_CHILDREN, cancel_now, list_cancel
+from quaero.engine.lifecycle.enqueue import queue_again
+from quaero.engine.lifecycle.moves import STOPPING, finish, listed, move, seal, start
+from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
+from quaero.storage.port import Ledger, Note
+
+S = JobStatus
+
+
+class Recorded(msgspec.Struct):
+    """What became of a round's facts: spawn answers, and jobs (id, epoch) this worker no longer holds."""
+
+    answers: list[Answer] = []
+    stale: list[tuple[int, int]] = []
+
+
+def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory) -> Recorded:
+    """Record facts in the order they are given."""
+    recorded = Recorded()
+    held = ledger.guarded(((fact.job_id, fact.epoch) for fact in facts), worker_id)
+    _load_above(ledger, held)
+    for fact in facts:
+        job = held.get(fact.job_id)
+        if job is None or job.owner != worker_id:
+            recorded.stale.append((fact.job_id, fact.epoch))
+            if isinstance(fact, Spawned):
+                error = f"job {fact.job_id} is no longer this worker's"
+                recorded.answers.append(Answer(fact.job_id, fact.epoch, fact.token, [], error))
+            continue
+        match fact:
+            case Ended():
+                _ended(ledger, job, fact)
+                memory.pop((job.id, job.epoch), None)
+            case Lines():
+                _begin(ledger, job, fact.first_at)
+                if job.owner is not None:
+                    ledger.lines(job, fact)
+            case Began():
+                _begin(ledger, job, fact.at)
+            case Spawned():
+                _begin(ledger, job, ledger.now)
+                if job.owner is None:
+                    recorded.answers.append(Answer(job.id, job.epoch, fact.token, [], "the job was cancelled"))
+                else:
+                    recorded.answers.append(spawn(ledger, job, fact, memory))
+            case Progressed():
+                _progressed(ledger, job, fact)
+    return recorded
+
+
+def _load_above(ledger: Ledger, held: dict[int, Job]) -> None:
+    """Load the rows above all of these at once: parents, steps, roots."""
+    above = {job.parent_id for job in held.values()}
+    above.update(job.root_id for job in held.values())
+    above.update(job.step_id for job in held.values())
+    above.discard(None)
+    ledger.load(above)  # type: ignore[arg-type]
+
+
+def _begin(ledger: Ledger, job: Job, at: int) -> None:
+    """Record the start of an attempt, unless it is recorded, or its tree is being cancelled."""
+    if job.status != S.PENDING:
+        return
+    if listed(ledger, job) in STOPPING:
+        finish(ledger, job, S.CANCELLED)
+        return
+    start(ledger, job, at)
+
+
+def _ended(ledger: Ledger, job: Job, end: Ended) -> None:
+    if end.how == How.LOST:
+        job.losses += 1
+    if end.how >= How.UNTOUCHED and job.status == S.PENDING:
+        _give_back(ledger, job)
+        return
+    if job.status == S.PENDING:
+        _begin(ledger, job, end.began_at or end.at)
+        if job.owner is None:
+            return
+    _OUTCOMES[end.how](ledger, job, end)
+
+
+def _give_back(ledger: Ledger, job: Job) -> None:
+    """A reservation that came to nothing: back into its lane, nothing counted."""
+    if listed(ledger, job) is not None:
+        finish(ledger, job, S.CANCELLED)
+        return
+    queue_again(ledger, job)
+
+
+def _completed(ledger: Ledger, job: Job, end: Ended) -> None:
+    job.result = end.result
+    for document in end.documents:
+        ledger.add_document(job, document)
+    seal(ledger, job)
+
+
+def _cancelled(ledger: Ledger, job: Job, end: Ended) -> None:
+    if listed(ledger, job) is None and not job.cancel_requested:
+        # stopped by a worker that is leaving: the work itself was not cancelled
+        _refunded(ledger, job, end)
+        return
+    cancel_now(ledger, job)
+
+
+def _refunded(ledger: Ledger, job: Job, end: Ended) -> None:
+    job.attempt -= 1
+    move(ledger, job, S.PENDING, end.error.message if end.error else "")
+    _give_back(ledger, job)
+
+
+def _failed(ledger: Ledger, job: Job, end: Ended) -> None:
+    error = end.error or ErrorInfo("Error", "failed without a message")
+    if end.how == How.TIMED_OUT:
+        error = ErrorInfo("TimedOut", error.message, error.traceback, error.retry_after)
+    fail(ledger, job, error)
+
+
+def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
+    """An attempt failed: try again after a back-off, or fail for good and take the pending children along."""
+    print_ = fingerprint(error.type, error.message)
+    job.error = _error_json(error, print_)
+    if job.cancel_requested or listed(ledger, job) in STOPPING:
+        cancel_now(ledger, job)
+        return
+    if after_failure(job, final=error.final) is Next.RETRY:
+        delay = backoff(job.attempt, ledger.rng.random(), error.retry_after)
+        _note_failure(ledger, job, error, Level.WARN, f"; trying again in {delay / 1e6:.1f} s")
+        job.owner = None
+        move(ledger, job, S.PENDING, "retry")
+        queue_again(ledger, job, run_at=ledger.now + delay)
+        return
+    _note_failure(ledger, job, error, Level.ERROR, "")
+    ledger.count_error(job, print_, error.message, 1)
+    job.own_failed = 1
+    if job.tallies and job.tallies[S.PENDING]:
+        list_cancel(ledger, job, PENDING_CHILDREN)
+    seal(ledger, job)
+
+
+def _note_failure(ledger: Ledger, job: Job, error: ErrorInfo, level: Level, then: str) -> None:
+    fields: dict[str, Any] = {"error": error.type, "attempt": job.attempt}
+    if error.traceback:
+        fields["traceback"] = error.traceback
+    ledger.note(
+        job,
+        Note(level, f"Attempt {job.attempt} of {job.max_attempts} failed: {error.type}: {error.message}{then}", fields=fields),
+    )
+
+
+def _error_json(error: ErrorInfo, print_: str) -> bytes:
+    return msgspec.json.encode(
+        {"type": error.type, "message": error.message, "traceback": error.traceback, "fingerprint": print_}
+    )
+
+
+def _progressed(ledger: Ledger, job: Job, fact: Progressed) -> None:
+    _begin(ledger, job, ledger.now)
+    if job.owner is None:
+        return
+    if fact.current is not None or fact.message is not None:
+        job.progress = msgspec.json.encode(
+            {"current": fact.current, "total": fact.total, "message": fact.message}
+        )
+        ledger.touch(job)
+    if fact.counts:
+        for row_id in {job.id, job.step_id or job.id, job.root_id}:
+            row = ledger.get(row_id)
+            sums: dict[str, int] = msgspec.json.decode(row.counts) if row.counts else {}
+            for name, n in fact.counts.items():
+                sums[name] = sums.get(name, 0) + n
+            row.counts = msgspec.json.encode(sums)
+            ledger.touch(row)
+
+
+_OUTCOMES: dict[int, Callable[[Ledger, Job, Ended], None]] = {
+    How.COMPLETED: _completed,
+    How.FAILED: _failed,
+    How.TIMED_OUT: _failed,
+    How.CANCELLED: _cancelled,
+    How.UNTOUCHED: _refunded,
+    How.REFUNDED: _refunded,
+    How.LOST: _refunded,
+}

@@ -1,0 +1,44 @@
+"""Reserving work: epoch and owner are set, nothing else. Only a start that is recorded counts."""
+
+from collections.abc import Sequence
+
+from quaero.domain.bounds import MAX_LOSSES_BEFORE_SOLO
+from quaero.domain.job import Job
+from quaero.engine.lifecycle.moves import listed
+from quaero.storage.port import Ledger, Want
+
+
+def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
+    """Give ready jobs to a worker; no job is ever given to two. A drained or swept worker gets nothing."""
+    wanted = [want for want in wants if want.n > 0]
+    if not wanted or not _may_work(ledger, worker_id):
+        return []
+    promote(ledger)
+    taken: list[Job] = []
+    for want in wanted:
+        for job in ledger.find.ready(want):
+            if job.ready and listed(ledger, job) is None:
+                job.ready = 0
+                job.owner = worker_id
+                job.epoch += 1
+                ledger.touch(job)
+                taken.append(job)
+    return taken
+
+
+def _may_work(ledger: Ledger, worker_id: int) -> bool:
+    return bool(ledger.rows("select 1 from worker where id = ? and state = 'live'", (worker_id,)))
+
+
+def promote(ledger: Ledger, limit: int = 10_000) -> int:
+    """Make ready what was delayed until now; how many."""
+    due = ledger.find.due(limit)
+    for job in due:
+        job.ready = 1
+        ledger.touch(job)
+    return len(due)
+
+
+def needs_to_be_alone(job: Job) -> bool:
+    """Whether a job was lost so often without a recorded start that it must run alone, its start recorded first."""
+    return job.losses >= MAX_LOSSES_BEFORE_SOLO

@@ -1,0 +1,78 @@
+"""A worker's round: record what happened, take what comes next, and learn what to stop, in one commit."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from quaero.domain.facts import Fact
+from quaero.domain.job import Job
+from quaero.engine.lifecycle.cancel import advance
+from quaero.engine.lifecycle.record import Recorded, record
+from quaero.engine.lifecycle.reserve import needs_to_be_alone, reserve
+from quaero.engine.lifecycle.spawn import Memory
+from quaero.engine.protocol import Task
+from quaero.failpoints import failpoint
+from quaero.storage.port import Ledger, Want
+
+CANCEL_BATCH = 10_000
+
+
+class Round(msgspec.Struct):
+    """The answer to a round: tasks to run (`alone`: one at a time, start recorded first), and held jobs to stop."""
+
+    recorded: Recorded
+    tasks: list[Task] = []
+    alone: list[Task] = []
+    stop: list[int] = []
+    cancelling: bool = False
+    next_due: int = 0  # microseconds since the epoch at which time alone makes something ready; 0: nothing
+
+
+def play(
+    ledger: Ledger,
+    worker_id: int,
+    facts: Sequence[Fact],
+    wants: Sequence[Want],
+    memory: Memory,
+    held: Sequence[tuple[int, int]] = (),
+) -> Round:
+    """Record `facts`, reserve up to `wants`. `held` (id, epoch) is given when the worker asks what it must stop."""
+    answer = Round(record(ledger, worker_id, facts, memory))
+    if ledger.cancel_lists:
+        failpoint("cancel.batch")
+        advance(ledger, CANCEL_BATCH)
+        answer.cancelling = bool(ledger.cancel_lists)
+    if held:
+        answer.stop = _to_stop(ledger, worker_id, held)
+    jobs = reserve(ledger, worker_id, wants)
+    ledger.load({job.step_id for job in jobs if job.step_id is not None})
+    for job in jobs:
+        (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))
+    if wants and sum(want.n for want in wants) > len(jobs):
+        answer.next_due = ledger.find.next_due()
+    return answer
+
+
+def _to_stop(ledger: Ledger, worker_id: int, held: Sequence[tuple[int, int]]) -> list[int]:
+    """Jobs a worker runs that it no longer holds, or that were asked to cancel."""
+    still = ledger.guarded(held, worker_id)
+    return [job_id for job_id, _ in held if job_id not in still or still[job_id].cancel_requested]
+
+
+def to_task(ledger: Ledger, job: Job) -> Task:
+    """What an executor needs of a reserved job."""
+    step = ledger.get(job.step_id).name if job.step_id is not None else None
+    return Task(
+        job.id,
+        job.epoch,
+        job.kind,
+        job.payload,
+        job.root_id,
+        job.parent_id,
+        step,
+        job.step_id,
+        job.attempt + 1,
+        job.round,
+        job.max_attempts,
+        job.timeout,
+    )

@@ -1,0 +1,169 @@
+"""Children: how a handler's spawns become jobs.
+
+A child is found again instead of made twice: by its key within the tree, or, without one, as the n-th of its kind and
+payload that its spawner asked for (so a parent that crashed half-way and runs again does not double its children).
+"""
+
+import msgspec
+
+from quaero.domain.bounds import MAX_DEPTH
+from quaero.domain.entries import Level
+from quaero.domain.errors import InvalidInput, QuaeroError, UnknownKind
+from quaero.domain.events import JobsSpawned
+from quaero.domain.facts import Child, Spawned
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.enqueue import add_job
+from quaero.engine.lifecycle.moves import listed, shift
+from quaero.storage.port import Ledger, Note
+
+Memory = dict[tuple[int, int], dict[tuple[str, bytes], list[int]]]
+"""What each re-run parent (id, epoch) had spawned without keys before; fixed for the life of that epoch."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The ids of one `Spawned`'s children in order (0: refused by its cap), or why none was made."""
+
+    job_id: int
+    epoch: int
+    token: int
+    ids: list[int]
+    error: str | None = None
+
+
+def spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> Answer:
+    """Make or find the children of one `Spawned`. Refusals are answers; the spawner's handler decides what to do."""
+    try:
+        ids = _spawn(ledger, spawner, fact, memory)
+    except QuaeroError as refusal:
+        return Answer(fact.job_id, fact.epoch, fact.token, [], str(refusal))
+    return Answer(fact.job_id, fact.epoch, fact.token, ids)
+
+
+def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[int]:
+    if listed(ledger, spawner) is not None:
+        raise InvalidInput(f"job {spawner.id} is being cancelled: it can spawn nothing more")
+    if spawner.depth >= MAX_DEPTH:
+        raise InvalidInput(f"job {spawner.id} is {spawner.depth} levels deep: a tree may have {MAX_DEPTH}")
+    for kind in {child.kind for child in fact.children}:
+        if ledger.kind_info(kind) is None:
+            raise UnknownKind(f"no worker has ever announced the kind {kind!r}: register it, or correct the name")
+    found = _known(ledger, spawner, fact, memory)
+    first = ledger.new_ids(len(fact.children))
+    ids: list[int] = []
+    made: dict[int, tuple[Job, Job, int]] = {}  # parent id: (parent, one of its children, how many)
+    keys: dict[str, int] = {}
+    for n, child in enumerate(fact.children):
+        parent = _parent(ledger, spawner, child)
+        existing = found.get(n) or (keys.get(child.key) if child.key is not None else None)
+        if existing:
+            ids.append(existing)
+            continue
+        _, sample, count = made.get(parent.id, (parent, None, 0))
+        if child.cap and parent.tally.total + count >= child.cap:
+            ids.append(0)
+            continue
+        job = _make(ledger, spawner, parent, child, first + n)
+        made[parent.id] = (parent, sample or job, count + 1)
+        if child.key is not None:
+            keys[child.key] = job.id
+        ids.append(job.id)
+    for _, sample, count in made.values():
+        shift(ledger, sample, -1, JobStatus.PENDING, count)
+    _note(ledger, spawner, sum(count for _, _, count in made.values()))
+    return ids
+
+
+def _parent(ledger: Ledger, spawner: Job, child: Child) -> Job:
+    if not child.under_step or spawner.is_step or spawner.is_root:
+        return spawner
+    return ledger.get(spawner.step_id or spawner.root_id)
+
+
+def _known(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> dict[int, int]:
+    """Position in the fact → id of the child that exists already."""
+    found: dict[int, int] = {}
+    keys = [child.key for child in fact.children if child.key is not None]
+    if keys:
+        ids = ledger.find.keyed(spawner.root_id, keys)
+        found.update({n: ids[c.key] for n, c in enumerate(fact.children) if c.key is not None and c.key in ids})
+    if spawner.epoch > 1:
+        for n, child in enumerate(fact.children):
+            if child.key is None and child.nth:
+                earlier = _earlier(ledger, spawner, child.under_step, memory).get((child.kind, child.payload), [])
+                if child.nth <= len(earlier):
+                    found[n] = earlier[child.nth - 1]
+    return found
+
+
+def _earlier(ledger: Ledger, spawner: Job, under_step: bool, memory: Memory) -> dict[tuple[str, bytes], list[int]]:
+    """The unkeyed children the spawner's earlier runs made, loaded once for each epoch."""
+    mine = (spawner.id, spawner.epoch)
+    if mine not in memory:
+        parents = {spawner.id, spawner.step_id or spawner.root_id}
+        known: dict[tuple[str, bytes], list[int]] = {}
+        for parent_id in parents:
+            for job_id, kind, payload in ledger.rows(
+                "select id, kind, payload from job where parent_id = ? and key is null"
+                " and coalesce(spawner_id, parent_id) = ? order by id",
+                (parent_id, spawner.id),
+            ):
+                known.setdefault((kind, bytes(payload)), []).append(job_id)
+        memory[mine] = known
+    return memory[mine]
+
+
+def _make(ledger: Ledger, spawner: Job, parent: Job, child: Child, job_id: int) -> Job:
+    attempts, timeout = ledger.kind_info(child.kind) or (3, 0)
+    step_id = parent.step_id if parent.step_id is not None else spawner.step_id
+    job = Job(
+        job_id,
+        spawner.root_id,
+        child.kind,
+        parent_id=parent.id,
+        step_id=step_id,
+        name=child.name,
+        key=child.key,
+        priority=child.priority or spawner.priority,
+        payload=child.payload,
+        created_at=ledger.now,
+        max_attempts=child.max_attempts or attempts,
+        timeout=child.timeout or timeout,
+        limit_id=ledger.limit_id(child.limit) if child.limit is not None else None,
+        step_limit_id=ledger.limit_of_step(step_id) if step_id is not None else None,
+        spawner_id=spawner.id if parent is not spawner else None,
+        depth=parent.depth + 1,
+        run_at=ledger.now + child.delay if child.delay else 0,
+    )
+    if child.after:
+        _wait_for(ledger, job, child.after)
+    add_job(ledger, job)
+    return job
+
+
+def _wait_for(ledger: Ledger, job: Job, after: tuple[int, ...]) -> None:
+    """Block a new child by siblings that are still open."""
+    siblings = ledger.load(after)
+    for other_id in after:
+        other = siblings.get(other_id)
+        if other is None or other.parent_id != job.parent_id:
+            raise InvalidInput(f"`after` names job {other_id}, which is not a sibling of the new job")
+    open_ones = [other for other in siblings.values() if not other.is_terminal]
+    for other in open_ones:
+        other.has_dependents = 1
+        ledger.touch(other)
+    job.blocked_by = len(open_ones)
+    ledger.depend(job.id, (other.id for other in open_ones))
+
+
+def _note(ledger: Ledger, spawner: Job, count: int) -> None:
+    if not count:
+        return
+    level = Level.INFO if spawner.is_step or spawner.is_root else ledger.child_level
+    ledger.note(spawner, Note(level, f"Spawned {count:,}", -1, count))
+    if ledger.has_subscribers():
+        ledger.tell(
+            JobsSpawned(
+                job_id=spawner.id, root_id=spawner.root_id, kind=spawner.kind, at=ledger.now, count=count
+            )
+        )

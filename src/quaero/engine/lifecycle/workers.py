@@ -1,0 +1,91 @@
+"""Leases: one row per start of a worker process, renewed by it, swept by any other."""
+
+from collections.abc import Sequence
+
+from quaero.domain.entries import Level
+from quaero.domain.facts import ErrorInfo
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.enqueue import queue_again
+from quaero.engine.lifecycle.moves import finish, listed
+from quaero.engine.lifecycle.record import fail
+from quaero.engine.protocol import KindInfo
+from quaero.storage.port import Ledger, Note, WorkerRow
+
+S = JobStatus
+
+
+def register(ledger: Ledger, identity: str, host: str, pid: int, lease: int) -> int:
+    """A worker starts: its id. `identity` is random for each start, so no two processes are ever one worker."""
+    ((worker_id,),) = ledger.rows(
+        "insert into worker(identity, host, pid, started_at, lease_until, state) values(?, ?, ?, ?, ?, 'live')"
+        " returning id",
+        (identity, host, pid, ledger.now, ledger.now + lease),
+    )
+    return int(worker_id)
+
+
+def announce(
+    ledger: Ledger, worker_id: int | None, kinds: Sequence[KindInfo], subscriptions: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
+    import msgspec
+
+    for info in kinds:
+        ledger.run(
+            "insert into kind values(?, ?, ?, ?, ?, ?) on conflict(kind) do update set sort = excluded.sort,"
+            " max_attempts = excluded.max_attempts, timeout = excluded.timeout, schema = excluded.schema,"
+            " seen_at = excluded.seen_at",
+            (info.kind, info.sort, info.max_attempts, info.timeout, bytes(info.schema).decode(), ledger.now),
+        )
+    for event, name in subscriptions:
+        ledger.run(
+            "insert into subscriber values(?, ?, ?) on conflict(name, event) do update set seen_at = excluded.seen_at",
+            (name, event, ledger.now),
+        )
+    if worker_id is not None:
+        names = msgspec.json.encode([info.kind for info in kinds]).decode()
+        ledger.run("update worker set kinds = ? where id = ?", (names, worker_id))
+
+
+def renew(ledger: Ledger, worker_id: int, lease: int) -> bool:
+    """Prolong a lease. False: it was swept, and everything this worker held belongs to others."""
+    return bool(
+        ledger.run(
+            "update worker set lease_until = ? where id = ? and state <> 'gone'", (ledger.now + lease, worker_id)
+        )
+    )
+
+
+def drain(ledger: Ledger, worker_id: int) -> None:
+    """A worker takes nothing more; what it runs may still be recorded."""
+    ledger.run("update worker set state = 'draining' where id = ? and state = 'live'", (worker_id,))
+
+
+def leave(ledger: Ledger, worker_id: int) -> int:
+    """A worker is gone for good, in order or swept: give back all it held; how many jobs."""
+    given = 0
+    while batch := ledger.find.owned_by(worker_id, 5_000):
+        for job in batch:
+            _take_back(ledger, job)
+        given += len(batch)
+    ledger.run("update worker set state = 'gone' where id = ?", (worker_id,))
+    return given
+
+
+def sweep_workers(ledger: Ledger, limit: int = 10) -> list[tuple[WorkerRow, int]]:
+    """Return the jobs of workers whose lease has ended: [(worker, jobs returned)]."""
+    return [(worker, leave(ledger, worker.id)) for worker in ledger.find.lapsed(limit)]
+
+
+def _take_back(ledger: Ledger, job: Job) -> None:
+    if job.status == S.RUNNING:
+        ledger.note(job, Note(Level.WARN, "Its worker was lost; the last lines may be cut", fields={"lost": "unknown"}))
+        fail(ledger, job, ErrorInfo("WorkerLost", "the worker that ran it was lost"))
+        return
+    job.losses += 1
+    if listed(ledger, job) is not None:
+        finish(ledger, job, S.CANCELLED)
+    else:
+        queue_again(ledger, job)
+    ledger.touch(job)

@@ -1,0 +1,232 @@
+"""One executor process as its worker sees it: the pipe, what it holds, how fast it is.
+
+Knows nothing of the store. It turns frames into callbacks, keeps the list of tasks the executor holds, and when the
+process is gone says what that means for each of them.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero.clock import Clock
+from quaero.domain.facts import Began, Ended, ErrorInfo, Fact, How
+from quaero.engine.protocol import (
+    LENGTH,
+    Cancel,
+    Facts,
+    FromExecutor,
+    Run,
+    Setup,
+    Sort,
+    Task,
+    decode_from_executor,
+    frame,
+)
+
+MAX_FRAME = 64 * 1024 * 1024
+RECENT_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Held:
+    """A task an executor holds. Times are monotonic seconds; 0 means not yet."""
+
+    task: Task
+    began: float = 0.0
+    kill_at: float = 0.0
+    verdict: How | None = None  # what a kill by us means for it
+
+
+class Link(asyncio.Protocol):
+    """The connection to one executor process."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        on_message: Callable[["Link", FromExecutor], None],
+        on_gone: Callable[["Link", list[Fact]], None],
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self._killed = False
+        self.held: dict[int, Held] = {}
+        self.sort: Sort | None = None  # what it runs now; None when it holds nothing
+        self.exclusive = False  # it runs one job that must be alone
+        self.ready = False
+        self.was_ready = False
+        self._finished: deque[tuple[float, int]] = deque()
+        self._on_message = on_message
+        self._on_gone = on_gone
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._setup = setup
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start the process; it answers with `Ready` or `Broken` when it has imported everything."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        command = [sys.executable, "-m", "quaero.engine.executor", str(theirs.fileno())]
+        self._process = await asyncio.to_thread(
+            subprocess.Popen,
+            command,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        self.send(self._setup)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    # --- talking
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Queue a frame; never blocks."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(message))
+
+    def run(self, sort: Sort, tasks: list[Task]) -> None:
+        """Hand over tasks of one sort."""
+        self.sort = sort
+        self.held.update((task.job_id, Held(task)) for task in tasks)
+        self.send(Run(tasks))
+
+    def stop(self, job_ids: list[int], why: str, kill_after: float, verdict: How) -> None:
+        """Ask for jobs to end; those still here after `kill_after` seconds are killed with the process."""
+        kill_at = time.monotonic() + kill_after
+        asked = [self.held[i] for i in job_ids if i in self.held and self.held[i].verdict is None]
+        for held in asked:
+            held.kill_at, held.verdict = kill_at, verdict
+        if asked:
+            self.send(Cancel([held.task.job_id for held in asked], why))
+
+    def pause(self) -> None:
+        """Stop reading: the executor blocks when the pipe is full."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_reading() and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # --- listening
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Cut frames out of what came in."""
+        buffer = self._buffer
+        buffer += data
+        start, size = 0, len(buffer)
+        while size - start >= 4:
+            (length,) = LENGTH.unpack_from(buffer, start)
+            if length > MAX_FRAME:
+                self.kill()
+                return
+            end = start + 4 + length
+            if end > size:
+                break
+            message = decode_from_executor(memoryview(buffer)[start + 4 : end])
+            if isinstance(message, Facts):
+                self._follow(message.facts)
+            self._on_message(self, message)
+            start = end
+        del buffer[:start]
+
+    def _follow(self, facts: list[Fact]) -> None:
+        """Keep the list of what the executor holds up to date."""
+        now = time.monotonic()
+        ended = 0
+        for fact in facts:
+            if isinstance(fact, Ended):
+                ended += self.held.pop(fact.job_id, None) is not None
+            elif isinstance(fact, Began):
+                held = self.held.get(fact.job_id)
+                if held is not None:
+                    held.began = now
+                    if held.task.timeout and held.verdict is None:
+                        held.kill_at = now + held.task.timeout / 1e6
+        if ended:
+            self._finished.append((now, ended))
+            if not self.held:
+                self.sort = None
+                self.exclusive = False
+
+    def recently_finished(self) -> int:
+        """Tasks ended in the last 50 ms: how far ahead of its slots it may be given work."""
+        edge = time.monotonic() - RECENT_SECONDS
+        while self._finished and self._finished[0][0] < edge:
+            self._finished.popleft()
+        return sum(n for _, n in self._finished)
+
+    # --- the end
+
+    def overdue(self, now: float) -> list[Held]:
+        """Tasks past the moment at which only a kill is left."""
+        return [held for held in self.held.values() if held.kill_at and now >= held.kill_at]
+
+    def kill(self) -> None:
+        """End the process with everything it started."""
+        self._killed = True
+        self._reap()
+
+    def _reap(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                self._process.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The pipe is closed: the process is gone or goes now; say what became of what it held."""
+        self.ready = False
+        code = self._process.poll() if self._process is not None else 0
+        self._reap()
+        if self._process is not None and code is None:
+            code = self._process.wait()
+        now = self._clock.now()
+        begun = sum(1 for held in self.held.values() if held.began)
+        alone = self.exclusive or begun == 1
+        last_words: list[Fact] = [self._last_word(held, code or 0, alone, now) for held in self.held.values()]
+        self.held.clear()
+        self._on_gone(self, last_words)
+
+    def _last_word(self, held: Held, code: int, alone: bool, now: int) -> Ended:
+        """The end of a task whose executor is gone with exit code `code` (negative: the signal)."""
+        task = held.task
+
+        def ended(how: How, kind: str, message: str) -> Ended:
+            error = ErrorInfo(kind, message)
+            return Ended(task.job_id, task.epoch, now, now if held.began else 0, how, None, error)
+
+        if held.verdict is not None and held.kill_at and time.monotonic() >= held.kill_at:
+            if held.verdict == How.TIMED_OUT:
+                return ended(How.TIMED_OUT, "TimedOut", f"timed out after {task.timeout / 1e6:g} s, its process was killed")
+            return ended(held.verdict, "Killed", "did not stop in time, its process was killed")
+        if self._killed:
+            how = How.REFUNDED if held.began else How.UNTOUCHED
+            return ended(how, "NeighbourKilled", "stopped because another job in its process had to be killed")
+        if held.began and alone:
+            died = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            return ended(How.FAILED, "ProcessDied", f"its process died ({died})")
+        return ended(How.LOST, "ProcessLost", "its process died while it ran several jobs")

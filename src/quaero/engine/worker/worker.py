@@ -1,0 +1,299 @@
+"""A worker: reserves jobs, has its executors run them, records what they tell. One round at a time.
+
+    facts arrive ──┐
+    bell, timers ──┴─> round: one transaction records the facts and reserves what fits ──> tasks to executors
+
+The store is asked only when something happened: facts, a ring of the doorbell, a moment that was announced. While a
+round commits, executors work on what they have and facts gather for the next one, so batches grow under load.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+
+from quaero.clock import Clock
+from quaero.domain.facts import Began, Ended, Fact, How, Lines
+from quaero.doorbell.port import Doorbell
+from quaero.engine.lifecycle import workers
+from quaero.engine.lifecycle.round import Round, play
+from quaero.engine.lifecycle.service import append_service
+from quaero.engine.lifecycle.spawn import Memory
+from quaero.engine.protocol import Ask, Broken, Facts, FromExecutor, Orphans, Ready, Setup, SpawnAnswer, Task
+from quaero.engine.worker.chores import Chores
+from quaero.engine.worker.lease import Lease
+from quaero.engine.worker.link import Link
+from quaero.engine.worker.pool import Pool
+from quaero.engine.worker.questions import answer_question
+from quaero.failpoints import failpoint
+from quaero.storage.port import Store
+
+POLL_SECONDS = 0.25
+LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_FACTS = 20_000
+
+
+class WorkerConfig:
+    """What a worker is told. Times in seconds."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        executors: int,
+        lease: float = 20.0,
+        heartbeat: float = 5.0,
+        grace: float = 25.0,
+        jobs_retention: int = 0,
+        root_id: int | None = None,
+    ) -> None:
+        self.setup = setup
+        self.executors = executors
+        self.lease = lease
+        self.heartbeat = heartbeat
+        self.grace = grace
+        self.jobs_retention = jobs_retention
+        self.root_id = root_id
+
+
+class AppBroken(Exception):
+    """The application could not be imported; the message is for people."""
+
+
+class Worker:
+    """Runs until `stop` is called and everything it runs has ended, or until its lease is lost."""
+
+    def __init__(self, store: Store, bell: Doorbell, clock: Clock, config: WorkerConfig) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._config = config
+        self._pool = Pool(config.executors, config.setup, clock, self._heard, self._collect)
+        self._inbox: list[Fact] = []
+        self._inbox_bytes = 0
+        self._wake = asyncio.Event()
+        self._hungry = True
+        self._memory: Memory = {}
+        self._stopping = False
+        self._killed = False
+        self._look = False
+        self._look_at = 0.0
+        self._cancelling = False
+        self._due = 0
+        self._ready: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
+        self.worker_id = 0
+
+    # --- the life of a worker
+
+    async def run(self) -> None:
+        """Register, work, leave. Raises AppBroken when the application cannot be imported."""
+        loop = asyncio.get_running_loop()
+        self._ready = loop.create_future()
+        lease = round(self._config.lease * 1e6)
+        identity = secrets.token_hex(16)
+        self.worker_id = await self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
+        self._pool.fill()
+        guard = Lease(self._store, self.worker_id, self._config.lease, self._config.heartbeat, self._lose)
+        chores = Chores(self._store, self._clock, self._config.jobs_retention, self._config.lease / 4)
+        helpers = [asyncio.create_task(work()) for work in (guard.keep, chores.do, self._listen, self._watch)]
+        for helper in helpers:
+            helper.add_done_callback(self._helper_done)
+        try:
+            await self._rounds()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            self._pool.kill()
+        if self._failure is not None:
+            raise self._failure
+        await self._store.write(workers.leave, self.worker_id)
+        self._bell.ring()
+
+    def stop(self) -> None:
+        """Drain: take nothing more, give running jobs the grace period. The second call ends them now."""
+        if self._stopping:
+            self._killed = True
+            self._pool.kill()
+        self._stopping = True
+        self._wake.set()
+
+    def _lose(self, reason: str) -> None:
+        """The lease is gone or cannot be renewed: stop everything before somebody else runs it."""
+        self._failure = self._failure or ConnectionError(reason)
+        self._pool.kill()
+        self._wake.set()
+
+    def _helper_done(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._wake.set()
+
+    # --- rounds
+
+    async def _rounds(self) -> None:
+        drain_until = 0.0
+        while self._failure is None:
+            if self._stopping and not drain_until:
+                drain_until = time.monotonic() + self._config.grace
+                await self._begin_drain()
+            if self._stopping and not self._inbox and (not self._pool.held() or self._killed):
+                return
+            if drain_until and time.monotonic() >= drain_until:
+                self._pool.kill()
+            if not await self._round():
+                await self._pause()
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS if not self._stopping else 0.05):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _round(self) -> bool:
+        """One transaction, if there is anything to tell or to ask; whether there was."""
+        facts = self._take_facts()
+        wants = self._pool.wants(self._config.root_id) if self._hungry and not self._stopping else []
+        look = self._look_due()
+        if not facts and not wants and not look:
+            return False
+        held = self._pool.held() if look else []
+        self._hungry = False
+        failpoint("round.before_write")
+        answer = await self._store.write(
+            play, self.worker_id, facts, wants, self._memory, held
+        )
+        failpoint("round.after_write")
+        if facts or answer.tasks:
+            self._bell.ring()
+        asked = sum(want.n for want in wants)
+        got = len(answer.tasks) + len(answer.alone)
+        self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
+        self._due = answer.next_due or self._due
+        self._use(answer)
+        await self._run_alone(answer.alone)
+        return True
+
+    def _take_facts(self) -> list[Fact]:
+        facts, self._inbox = self._inbox[:MAX_FACTS], self._inbox[MAX_FACTS:]
+        if facts and not self._inbox:
+            self._inbox_bytes = 0
+            for link in self._pool.links:
+                link.resume()
+        return facts
+
+    def _look_due(self) -> bool:
+        """Whether to compare what runs here with what the store says: after a ring, and while something is cancelled."""
+        now = time.monotonic()
+        if not (self._look or self._cancelling) or now < self._look_at:
+            return False
+        self._look = False
+        self._look_at = now + LOOK_SECONDS
+        return True
+
+    def _use(self, answer: Round) -> None:
+        self._cancelling = answer.cancelling
+        for reply in answer.recorded.answers:
+            for link in self._pool.links:
+                if reply.job_id in link.held:
+                    link.send(SpawnAnswer(reply.job_id, reply.epoch, reply.token, reply.ids, reply.error))
+        lost = answer.stop + [job_id for job_id, _ in answer.recorded.stale]
+        if lost:
+            self._pool.forget(set(lost))
+            self._pool.stop_jobs(lost, self._config.grace)
+        failpoint("round.before_dispatch")
+        self._pool.give(answer.tasks)
+
+    async def _run_alone(self, tasks: list[Task]) -> None:
+        """Record the start first: should this job take its process down again, the attempt has counted."""
+        if not tasks:
+            return
+        began: list[Fact] = [Began(task.job_id, task.epoch, self._clock.now()) for task in tasks]
+        recorded = await self._store.write(play, self.worker_id, began, (), self._memory)
+        stale = {job_id for job_id, _ in recorded.recorded.stale}
+        self._pool.give_alone([task for task in tasks if task.job_id not in stale])
+
+    async def _begin_drain(self) -> None:
+        await self._store.write(workers.drain, self.worker_id)
+        now = self._clock.now()
+        self._collect([Ended(t.job_id, t.epoch, now, 0, How.UNTOUCHED) for t in self._pool.drain()])
+
+    # --- what executors say
+
+    def _heard(self, link: Link, message: FromExecutor) -> None:
+        match message:
+            case Facts(facts):
+                self._collect(facts)
+            case Ready():
+                self._executor_ready(link, message)
+            case Ask():
+                asyncio.get_running_loop().create_task(answer_question(self._store, link, message))
+            case Orphans():
+                lines = Lines(0, 0, message.count, message.levels, message.first_at, message.last_at, message.body)
+                asyncio.get_running_loop().create_task(self._store.write(append_service, lines))
+            case Broken():
+                self._failure = self._failure or AppBroken(message.message)
+                self._wake.set()
+
+    def _collect(self, facts: list[Fact]) -> None:
+        self._inbox += facts
+        self._inbox_bytes += sum(len(fact.body) for fact in facts if isinstance(fact, Lines))
+        if self._inbox_bytes > MAX_WAITING_BYTES or len(self._inbox) > 4 * MAX_FACTS:
+            for link in self._pool.links:
+                link.pause()
+        self._pool.feed()
+        self._wake.set()
+
+    def _executor_ready(self, link: Link, ready: Ready) -> None:
+        link.ready = link.was_ready = True
+        self._pool.announce(ready.kinds)
+        self._hungry = True
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+            task = asyncio.get_running_loop().create_task(self._announce(ready))
+            task.add_done_callback(self._helper_done)
+        self._wake.set()
+
+    async def _announce(self, ready: Ready) -> None:
+        await self._store.write(workers.announce, self.worker_id, ready.kinds, ready.subscriptions)
+        self._bell.ring()
+
+    # --- watching
+
+    async def _listen(self) -> None:
+        """Turn rings, and the passing of time, into rounds."""
+        while True:
+            timeout = POLL_SECONDS
+            if self._due:
+                timeout = min(timeout, max(0.001, (self._due - self._clock.now()) / 1e6))
+            rung = await self._bell.wait(timeout)
+            if rung or (self._due and self._clock.now() >= self._due):
+                self._hungry = True
+                self._due = 0
+                self._look = self._look or rung
+            elif await self._moved():
+                self._hungry = True
+            if self._hungry:
+                self._wake.set()
+
+    async def _moved(self) -> bool:
+        """Look for ready work and cancellations nobody rang for."""
+        found = await self._store.rows(
+            "select exists (select 1 from lane where n_ready > 0), exists (select 1 from job where cancelling is not null),"
+            " exists (select 1 from job where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0 and run_at <= ?)",
+            (self._clock.now(),),
+        )
+        ready, cancelling, due = found[0]
+        self._look = self._look or bool(cancelling)
+        return bool(ready or cancelling or due)
+
+    async def _watch(self) -> None:
+        """Kill what is past its timeout or its grace."""
+        while True:
+            await self._clock.sleep(0.05)
+            self._pool.kill_overdue()
+            self._pool.retire_extra()
+            self._pool.feed()

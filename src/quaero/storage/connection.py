@@ -1,0 +1,29 @@
+"""The five things a transaction needs of a database, and the words in which two databases differ.
+
+Scripts and the ledger are one text for SQLite and PostgreSQL: parameters are `?`, a list of numbers is one parameter
+made by `array` and matched by `{column} in_array`. Nothing here knows what a job is.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+class Connection(Protocol):
+    """One database connection, used by one thread at a time."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """A statement; the number of rows it changed."""
+
+    def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
+        """A statement once for each set of parameters; the rows changed in all."""
+
+    def member(self, column: str) -> str:
+        """SQL that is true when `column` is in the list bound to its one `?`."""
+
+    def array(self, values: Iterable[int | str]) -> Any:
+        """The parameter that binds a list for `member`."""

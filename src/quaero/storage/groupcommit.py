@@ -1,0 +1,94 @@
+"""One thread that writes: everything waiting goes into one transaction, one commit, then all are answered.
+
+No timers: a batch is what arrived while the last commit was under way, so batches grow exactly when commits are slow.
+A batch that raised is rolled back and run again script by script, so a bad one harms nobody else.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from quaero.domain.errors import StoreUnavailable
+from quaero.storage.port import Ledger
+
+MAX_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A script waiting to be run, and where its answer goes."""
+
+    script: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    answer: "Future[Any]"
+
+
+class Transactions(Protocol):
+    """Runs work inside one transaction."""
+
+    def transact(self, work: Callable[[Ledger], Any]) -> Any:
+        """Run `work` with a ledger, flush and commit; roll back and raise if it raised."""
+
+
+class GroupCommit:
+    """The writer thread of one process."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="quaero-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, script: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Future[Any]":
+        """Queue a script; the future is done after its commit."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        answer: Future[Any] = Future()
+        self._waiting.put(Request(script, args, kwargs, answer))
+        return answer
+
+    def close(self) -> None:
+        """Run what is waiting, then stop the thread."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, last = self._gather(first)
+            if batch:
+                self._commit(batch)
+            if last:
+                return
+
+    def _gather(self, first: Request) -> tuple[list[Request], bool]:
+        batch = [first] if first.answer.set_running_or_notify_cancel() else []
+        while len(batch) < MAX_BATCH:
+            try:
+                request = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                return batch, True
+            if request.answer.set_running_or_notify_cancel():
+                batch.append(request)
+        return batch, False
+
+    def _commit(self, batch: list[Request]) -> None:
+        try:
+            results = self._transactions.transact(lambda ledger: [r.script(ledger, *r.args, **r.kwargs) for r in batch])
+        except BaseException as error:
+            if len(batch) == 1:
+                batch[0].answer.set_exception(error)
+            else:
+                for request in batch:
+                    self._commit([request])
+            return
+        for request, result in zip(batch, results, strict=True):
+            request.answer.set_result(result)

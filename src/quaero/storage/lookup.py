@@ -1,0 +1,203 @@
+"""The questions scripts ask beyond loading by id, over SQL. Every answer is jobs of the ledger's identity map."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
+from quaero.storage.connection import Connection
+from quaero.storage.port import Want, WorkerRow
+
+if TYPE_CHECKING:
+    from quaero.storage.ledger import SqlLedger
+
+_LANES = """
+select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use
+from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
+where l.n_ready > 0 {only}
+ and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
+ and (l.step_limit_id is null or b.in_use < b.at_once)
+order by l.priority desc, l.turn limit ?"""
+
+_BELOW = """
+with recursive below(id) as (
+  values(?) union all select job.id from job join below on job.parent_id = below.id)
+"""
+
+
+class SqlLookup:
+    """Implements `storage.port.Lookup`."""
+
+    def __init__(self, db: Connection, ledger: "SqlLedger") -> None:
+        self._db = db
+        self._ledger = ledger
+
+    def ready(self, want: Want) -> list[Job]:
+        """Ready jobs, by priority, round by root within a priority, honouring every limit.
+
+        Lanes with nothing ready are not in the index, so a claim looks at what it takes and little else.
+        """
+        self._ledger.flush()
+        if want.n <= 0 or not want.kinds:
+            return []
+        shares = self._shares(want)
+        whole = [lane for lane, (share, n_ready) in shares.items() if share >= n_ready]
+        picked = self._select(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),)) if whole else []
+        for lane, (share, n_ready) in shares.items():
+            if share < n_ready:
+                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (lane, share))
+        for lane in shares:
+            self._ledger.serve(lane)
+        return picked
+
+    def _shares(self, want: Want) -> dict[int, tuple[int, int]]:
+        """How many to take of which lane: {lane: (share, n_ready)}."""
+        only = f"and {self._db.member('l.kind')}" + (" and l.root_id = ?" if want.root_id else "")
+        params: list[Any] = [self._db.array(want.kinds)]
+        if want.root_id:
+            params.append(want.root_id)
+        lanes = self._db.rows(_LANES.format(only=only), (*params, self._ledger.now, want.n))
+        shares: dict[int, tuple[int, int]] = {}
+        room: dict[int, int] = {}
+        left = want.n
+        for _, group in groupby(lanes, key=lambda lane: lane[1]):
+            left = _share_out(list(group), left, room, shares)
+            if left <= 0:
+                break
+        return shares
+
+    def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
+        from quaero.storage.ledger import LEAF_SQL
+
+        return self._ledger.adopt(self._db.rows(f"select {LEAF_SQL} from job where {where}", params))
+
+    def owned_by(self, worker_id: int, limit: int) -> list[Job]:
+        """Jobs a worker holds."""
+        self._ledger.flush()
+        return self._select("owner = ? order by id limit ?", (worker_id, limit))
+
+    def due(self, limit: int) -> list[Job]:
+        """Pending jobs whose `run_at` has come."""
+        self._ledger.flush()
+        where = "status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0 and run_at <= ? limit ?"
+        return self._select(where, (self._ledger.now, limit))
+
+    def next_due(self) -> int:
+        """The earliest future moment at which something becomes ready by time alone; 0 if nothing will."""
+        self._ledger.flush()
+        ((due,),) = self._db.rows(
+            "select min(run_at) from job where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0"
+        )
+        ((apart,),) = self._db.rows("select min(next_at) from limits where next_at > ?", (self._ledger.now,))
+        moments = [moment for moment in (due, apart) if moment]
+        return min(moments, default=0)
+
+    def children(
+        self, parent_id: int, *, statuses: Iterable[JobStatus] | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Job]:
+        """Direct children above `after`, in order of id."""
+        self._ledger.flush()
+        only = f" and {self._db.member('status')}" if statuses is not None else ""
+        params: list[Any] = [parent_id, after]
+        if statuses is not None:
+            params.append(self._db.array(int(status) for status in statuses))
+        return self._select(f"parent_id = ? and id > ?{only} order by id limit ?", (*params, limit))
+
+    def open_leaves(self, top_id: int, limit: int) -> list[Job]:
+        """Jobs at or below `top_id` that are pending, or running and not yet asked to stop."""
+        self._ledger.flush()
+        if self._ledger.get(top_id).is_root:
+            queued = self._select(
+                "lane_id in (select id from lane where root_id = ? and n_ready > 0) and ready = 1 limit ?", (top_id, limit)
+            )
+            if queued:
+                return queued
+        found = self._db.rows(
+            _BELOW + "select job.id from below join job on job.id = below.id"
+            " where job.status = 0 or (job.status = 1 and job.cancel_requested = 0) limit ?",
+            (top_id, limit),
+        )
+        return list(self._ledger.load(row[0] for row in found).values())
+
+    def open_below(self, top_id: int) -> bool:
+        """Whether anything at or below `top_id` is not terminal."""
+        self._ledger.flush()
+        sql = _BELOW + "select 1 from below join job on job.id = below.id where job.status < 3 limit 1"
+        return bool(self._db.rows(sql, (top_id,)))
+
+    def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
+        """Jobs at or below `top_id` in these statuses, in order of id."""
+        self._ledger.flush()
+        sql = _BELOW + f"select job.id from below join job on job.id = below.id where {self._db.member('job.status')}"
+        found = self._db.rows(sql + " order by job.id limit ?", (top_id, self._db.array(map(int, statuses)), limit))
+        return [job for _, job in sorted(self._ledger.load(row[0] for row in found).items())]
+
+    def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
+        """Ids of a tree's jobs by their keys."""
+        self._ledger.flush()
+        sql = f"select key, id from job where root_id = ? and parent_id is not null and {self._db.member('key')}"
+        return dict(self._db.rows(sql, (root_id, self._db.array(keys))))
+
+    def open_root(self, kind: str, key: str) -> int | None:
+        """The non-terminal root of this kind and key."""
+        self._ledger.flush()
+        found = self._db.rows(
+            "select id from job where kind = ? and key = ? and parent_id is null and status < 3", (kind, key)
+        )
+        return found[0][0] if found else None
+
+    def dependents(self, job_id: int) -> list[int]:
+        """Ids of the siblings that wait for a job."""
+        return [row[0] for row in self._db.rows("select job_id from dependency where waits_for = ?", (job_id,))]
+
+    def waits_for(self, job_id: int) -> list[int]:
+        """Ids of the siblings a job waits for."""
+        return [row[0] for row in self._db.rows("select waits_for from dependency where job_id = ?", (job_id,))]
+
+    def lapsed(self, limit: int) -> list[WorkerRow]:
+        """Workers whose lease has ended and that were not swept yet."""
+        found = self._db.rows(
+            "select id, identity, host, pid, started_at, lease_until, state, kinds from worker"
+            " where state <> 'gone' and lease_until < ? limit ?",
+            (self._ledger.now, limit),
+        )
+        names = WorkerRow.__struct_fields__
+        return [WorkerRow(**dict(zip(names, row, strict=True))) for row in found]
+
+    def cancelling(self) -> dict[int, dict[int, str]]:
+        """Every root with cancellations under way: {root: {listed job: "all" or "pending"}}."""
+        lists: dict[int, dict[int, str]] = defaultdict(dict)
+        for root_id, text in self._db.rows("select id, cancelling from job where cancelling is not null"):
+            lists[root_id] = {int(job_id): mode for job_id, mode in json.loads(text).items()}
+        return lists
+
+def _share_out(
+    lanes: list[tuple[Any, ...]], left: int, room: dict[int, int], shares: dict[int, tuple[int, int]]
+) -> int:
+    """Divide `left` among lanes of one priority, evenly, what one cannot use going to the others; what remains."""
+    able: dict[int, int] = {}
+    ready = {lane[0]: lane[2] for lane in lanes}
+    for lane_id, _, n_ready, limit, free, apart, step_limit, step_free in lanes:
+        able[lane_id] = n_ready
+        if limit is not None:
+            room.setdefault(limit, min(free, 1) if apart else free)
+            able[lane_id] = min(able[lane_id], room[limit])
+            room[limit] -= able[lane_id]
+        if step_limit is not None:
+            room.setdefault(step_limit, step_free)
+            able[lane_id] = min(able[lane_id], room[step_limit])
+            room[step_limit] -= able[lane_id]
+    open_lanes = [lane_id for lane_id, n in able.items() if n > 0]
+    taken = dict.fromkeys(open_lanes, 0)
+    while left > 0 and open_lanes:
+        each = max(1, left // len(open_lanes))
+        for lane_id in open_lanes:
+            n = min(each, able[lane_id] - taken[lane_id], left)
+            taken[lane_id] += n
+            left -= n
+        open_lanes = [lane_id for lane_id in open_lanes if taken[lane_id] < able[lane_id]]
+    shares.update({lane_id: (n, ready[lane_id]) for lane_id, n in taken.items() if n})
+    return left

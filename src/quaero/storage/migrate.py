@@ -1,0 +1,46 @@
+"""Schema changes: numbered SQL files, each applied once, in order, in one transaction with its record.
+
+A file that was applied must never change afterwards: its checksum is kept and compared at every start.
+"""
+
+import hashlib
+import secrets
+from importlib import resources
+
+from quaero.domain.errors import StoreUnsafe
+from quaero.storage.connection import Connection
+
+
+def scripts(dialect: str) -> list[tuple[str, str]]:
+    """(name, SQL text) of every migration of a dialect, in order."""
+    folder = resources.files("quaero.storage") / "migrations" / dialect
+    return [(file.name, file.read_text()) for file in sorted(folder.iterdir(), key=lambda f: f.name) if file.name.endswith(".sql")]
+
+
+def migrate(db: Connection, dialect: str) -> None:
+    """Bring a store to this program's schema. Raises StoreUnsafe for one that a newer or altered program made."""
+    db.run("begin immediate")
+    try:
+        _apply(db, dialect)
+    except BaseException:
+        db.run("rollback")
+        raise
+    db.run("commit")
+
+
+def _apply(db: Connection, dialect: str) -> None:
+    db.run("create table if not exists migration(name text primary key, checksum text not null)")
+    applied = dict(db.rows("select name, checksum from migration"))
+    known = scripts(dialect)
+    strangers = set(applied) - {name for name, _ in known}
+    if strangers:
+        raise StoreUnsafe(f"this store was made by a newer Quaero ({', '.join(sorted(strangers))}): upgrade this program")
+    for name, sql in known:
+        checksum = hashlib.sha256(sql.encode()).hexdigest()
+        if name not in applied:
+            db.run(sql)
+            db.run("insert into migration values(?, ?)", (name, checksum))
+        elif applied[name] != checksum:
+            raise StoreUnsafe(f"migration {name} differs from the one this store was made with: reinstall Quaero")
+    if not db.rows("select 1 from meta where key = 'incarnation'"):
+        db.run("insert into meta values('incarnation', ?), ('last_id', '0')", (secrets.token_hex(4),))

@@ -1,0 +1,148 @@
+"""Reads of jobs and of the small tables: plain functions over a connection, each one consistent moment."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
+from quaero.domain.status import WORDS
+from quaero.domain.tally import Tally
+from quaero.storage.connection import Connection, Row
+from quaero.storage.port import ErrorGroup, JobFilter, JobPage, Stats, StoredDocument, WorkerRow
+
+_COLUMNS = STATIC + MOVING + BRANCH
+_TALLIES = tuple(f"{scope}_{word}" for scope in "nb" for word in WORDS)
+FULL_SQL = ", ".join(f"job.{column}" for column in _COLUMNS + _TALLIES)
+COUNT_LIMIT = 10_000
+
+
+def to_job(row: Row) -> Job:
+    """A job of a row of `FULL_SQL`."""
+    job = Job(*row[:-NO_TALLIES])
+    if job.is_branch:
+        job.tallies = list(row[-NO_TALLIES:])
+    return job
+
+
+def jobs_by_id(db: Connection, ids: list[int]) -> list[Job]:
+    """These jobs in order of id; deleted trees are gone at once."""
+    sql = (
+        f"select {FULL_SQL} from job join job root on root.id = job.root_id"
+        f" where {db.member('job.id')} and root.purging = 0 and job.id > 0 order by job.id"
+    )
+    return [to_job(row) for row in db.rows(sql, (db.array(ids),))]
+
+
+def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
+    clauses, params = ["job.id > 0", "job.purging = 0"], []
+    for sql, value in (
+        ("job.parent_id = ?", where.parent_id),
+        ("job.root_id = ?", where.root_id),
+        ("job.kind = ?", where.kind),
+    ):
+        if value is not None:
+            clauses.append(sql)
+            params.append(value)
+    if where.roots:
+        clauses.append("job.parent_id is null")
+    if where.statuses:
+        clauses.append(db.member("job.status"))
+        params.append(db.array(int(status) for status in where.statuses))
+    if where.tag is not None:
+        clauses.append("job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)")
+        params.append(where.tag)
+    if where.q:
+        clauses.append("(instr(lower(coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')), ?) or job.id = ?)")
+        params += [where.q.lower(), int(where.q) if where.q.isdecimal() else -1]
+    if where.fingerprint:
+        clauses.append("json_extract(job.error, '$.fingerprint') = ?")
+        params.append(where.fingerprint)
+    return " and ".join(clauses), params
+
+
+def jobs(db: Connection, where: JobFilter, limit: int, after: int | None) -> JobPage:
+    """A page of jobs by id."""
+    sql, params = _where(db, where)
+    total, is_bound = _count(db, where, sql, params)
+    order = "desc" if where.descending else "asc"
+    edge = "" if after is None else f" and job.id {'<' if where.descending else '>'} ?"
+    rows = db.rows(
+        f"select {FULL_SQL} from job where {sql}{edge} order by job.id {order} limit ?",
+        (*params, *(() if after is None else (after,)), limit + 1),
+    )
+    found = [to_job(row) for row in rows[:limit]]
+    return JobPage(found, total, is_bound, found[-1].id if len(rows) > limit else None)
+
+
+def _count(db: Connection, where: JobFilter, sql: str, params: list[Any]) -> tuple[int, bool]:
+    """Exact from the parent's tally where that answers the question, else counted up to a bound."""
+    bare = JobFilter(parent_id=where.parent_id, statuses=where.statuses, descending=where.descending)
+    if where.parent_id is not None and where == bare:
+        parent = jobs_by_id(db, [where.parent_id])
+        if parent:
+            tally = parent[0].tally
+            return sum(tally[status] for status in where.statuses) if where.statuses else tally.total, False
+    ((n,),) = db.rows(f"select count(*) from (select 1 from job where {sql} limit {COUNT_LIMIT + 1})", params)
+    return min(n, COUNT_LIMIT), n > COUNT_LIMIT
+
+
+def steps(db: Connection, root_id: int) -> list[Job]:
+    """The steps of a tree in their order."""
+    return [to_job(row) for row in db.rows(f"select {FULL_SQL} from job where root_id = ? and is_step = 1 order by id", (root_id,))]
+
+
+def errors(db: Connection, root_id: int) -> list[ErrorGroup]:
+    """Failures of a tree by fingerprint, most frequent first."""
+    rows = db.rows(
+        "select fingerprint, message, count, first_at, last_at, examples from error_group"
+        " where root_id = ? and count > 0 order by count desc, last_at desc",
+        (root_id,),
+    )
+    return [ErrorGroup(*row[:5], example_ids=json.loads(row[5])) for row in rows]
+
+
+_DOCUMENT = "document.id, document.job_id, document.root_id, url, document.title, document.text, fields, truncated, at"
+
+
+def documents(db: Connection, q: str | None, root_id: int | None, after: int, limit: int) -> list[StoredDocument]:
+    """Documents by id above `after`, or the best hits of a full-text search."""
+    only, params = ("and root_id = ?", [root_id]) if root_id is not None else ("", [])
+    if q is None:
+        rows = db.rows(
+            f"select {_DOCUMENT}, '' from document where document.id > ? {only} order by document.id limit ?", (after, *params, limit)
+        )
+    else:
+        rows = db.rows(
+            f"select {_DOCUMENT}, snippet(document_text, 1, '', '', '…', 24) from document_text"
+            f" join document on document.id = document_text.rowid where document_text match ? {only} order by rank limit ?",
+            (_match(q), *params, limit),
+        )
+    return [
+        StoredDocument(*row[:6], fields=json.loads(row[6]), truncated=bool(row[7]), at=row[8], snippet=row[9])
+        for row in rows
+    ]
+
+
+def _match(q: str) -> str:
+    """A full-text query in which nothing a person types is an operator: every word must occur."""
+    return " ".join('"' + word.replace('"', '""') + '"' for word in q.split()) or '""'
+
+
+def stats(db: Connection, now: int) -> Stats:
+    """Counts over everything, throughput of the last minute, live workers."""
+    ((*counts,),) = db.rows(f"select {', '.join(f'coalesce(sum({word}), 0)' for word in WORDS)} from counter")
+    second = now // 1_000_000
+    ((closed, since),) = db.rows("select coalesce(sum(closed), 0), min(second) from throughput where second > ?", (second - 60,))
+    names = WorkerRow.__struct_fields__
+    rows = db.rows(f"select {', '.join(names)} from worker where state <> 'gone' and lease_until > ? order by id", (now,))
+    workers = [WorkerRow(**dict(zip(names, row, strict=True))) for row in rows]
+    return Stats(Tally(*counts), closed / max(1, second - since + 1) if since else 0.0, workers)
+
+
+def incarnation(db: Connection) -> str:
+    """The name of this life of the store."""
+    ((value,),) = db.rows("select value from meta where key = 'incarnation'")
+    return str(value)
+
+

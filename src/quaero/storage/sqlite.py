@@ -1,0 +1,167 @@
+"""The SQLite dialect: opening files safely, and transactions that queue fairly and survive a power cut.
+
+`synchronous=FULL` in WAL mode: a commit is on the disk before it is answered. The SQLite inside apsw is used, never
+the standard library's: versions from 3.7.0 to 3.51.2 can corrupt a WAL that two connections write and checkpoint.
+"""
+
+import contextlib
+import json
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import apsw
+
+from quaero.clock import Clock
+from quaero.domain.entries import Level
+from quaero.domain.errors import InvalidInput, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
+from quaero.failpoints import failpoint
+from quaero.storage.connection import Row
+from quaero.storage.ledger import SqlLedger
+from quaero.storage.migrate import migrate
+from quaero.storage.space import Space
+from quaero.storage.turnstile import Turnstile
+
+OLDEST_SAFE = (3, 51, 3)
+BUSY_MS = 10_000
+
+
+class SqliteConnection:
+    """Implements `storage.connection.Connection` over apsw."""
+
+    def __init__(self, handle: apsw.Connection) -> None:
+        self.handle = handle
+        self._execute = handle.execute
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        return self._execute(sql, params).fetchall()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """A statement; the number of rows it changed."""
+        before = self.handle.total_changes()
+        self._execute(sql, params).fetchall()
+        return self.handle.total_changes() - before
+
+    def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
+        """A statement once for each set of parameters; the rows changed in all."""
+        before = self.handle.total_changes()
+        self.handle.executemany(sql, params).fetchall()
+        return self.handle.total_changes() - before
+
+    def member(self, column: str) -> str:
+        """SQL for membership in a bound list."""
+        return f"{column} in (select value from json_each(?))"
+
+    def array(self, values: Iterable[int | str]) -> str:
+        """The bound list."""
+        return json.dumps(list(values))
+
+
+def database_path(url: str) -> Path:
+    """The file a `sqlite:///path` URL names. Raises InvalidInput for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
+        raise InvalidInput(f"store URL {url!r}: write sqlite:///path/to/file.db (four slashes for an absolute path)")
+    return Path(unquote(parts.path[1:]))
+
+
+def check_version(version: str = "") -> None:
+    """Raise StoreUnsafe for a SQLite that cannot be trusted with two writers."""
+    found = version or apsw.sqlite_lib_version()
+    if tuple(int(part) for part in found.split(".")[:3]) < OLDEST_SAFE:
+        raise StoreUnsafe(
+            f"SQLite {found} can corrupt a database that several processes write (fixed in 3.51.3): "
+            "install a newer apsw"
+        )
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Any:
+    """Say SQLite's errors in our words."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StoreFull(f"the disk of {path} is full: free some space; nothing accepted was lost") from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreLocked(f"{path} has been locked by another program for {BUSY_MS // 1000} s") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StoreUnavailable(f"{path} cannot be written: check the permissions of the file and its folder") from error
+    except apsw.CantOpenError as error:
+        raise StoreUnavailable(f"cannot open {path}: check that its folder exists and may be written") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreUnsafe(f"{path} is not a whole Quaero store ({error}): restore a backup of it") from error
+    except apsw.IOError as error:
+        raise StoreUnavailable(f"the disk of {path} failed: {error}") from error
+
+
+def connect(path: Path, *, vfs: str | None = None, readonly: bool = False) -> SqliteConnection:
+    """Open a connection with the settings every connection of ours has."""
+    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    handle = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    handle.set_busy_timeout(BUSY_MS)
+    handle.cache_stats()
+    if not readonly:
+        handle.execute("pragma auto_vacuum = incremental")
+        handle.execute("pragma journal_mode = wal")
+        handle.execute("pragma synchronous = full")
+        handle.execute("pragma wal_autocheckpoint = 4000")
+    handle.execute("pragma temp_store = memory")
+    handle.execute("pragma cache_size = -65536")
+    handle.execute("pragma mmap_size = 0")
+    return SqliteConnection(handle)
+
+
+class SqliteWriter:
+    """Runs transactions on the one writing connection of this process (implements `groupcommit.Transactions`)."""
+
+    def __init__(
+        self, path: Path, *, clock: Clock, writer: str, child_level: Level, rng: random.Random, vfs: str | None = None
+    ) -> None:
+        check_version()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.space = Space(path)
+        self._clock = clock
+        self._options = {"writer": writer, "child_level": child_level, "rng": rng}
+        self._turnstile = Turnstile(path)
+        with translated(path), self._turnstile:
+            self.db = connect(path, vfs=vfs)
+            migrate(self.db, "sqlite")
+        path.chmod(0o600)
+        self.space.restore()
+
+    def transact(self, work: Callable[[SqlLedger], Any]) -> Any:
+        """Run `work` in one transaction. On a full disk the ballast goes and the work is tried once more."""
+        try:
+            with translated(self.path):
+                return self._once(work)
+        except StoreFull:
+            if not self.space.throw_off():
+                raise
+        with translated(self.path):
+            return self._once(work)
+
+    def _once(self, work: Callable[[SqlLedger], Any]) -> Any:
+        with self._turnstile:
+            execute = self.db.handle.execute
+            execute("begin immediate")
+            try:
+                ledger = SqlLedger(self.db, now=self._clock.now(), **self._options)  # type: ignore[arg-type]
+                answer = work(ledger)
+                ledger.flush()
+                failpoint("commit.before")
+                execute("commit")
+            except BaseException:
+                if self.db.handle.in_transaction:
+                    execute("rollback")
+                raise
+        failpoint("commit.after")
+        return answer
+
+    def close(self) -> None:
+        """Let go of the file and its queue."""
+        self.db.handle.close()
+        self._turnstile.close()

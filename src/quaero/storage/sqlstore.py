@@ -1,0 +1,148 @@
+"""The store over SQL: scripts go to the one writer thread of this process, reads to a small pool beside it."""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from random import SystemRandom
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from quaero.clock import Clock, SystemClock
+from quaero.domain.entries import Level
+from quaero.domain.job import Job
+from quaero.storage import journalreads, reads
+from quaero.storage.connection import Connection, Row
+from quaero.storage.groupcommit import GroupCommit
+from quaero.storage.port import (
+    EntryFilter,
+    EntryPage,
+    ErrorGroup,
+    JobFilter,
+    JobPage,
+    Ledger,
+    Stats,
+    StoredDocument,
+)
+from quaero.storage.sqlite import SqliteWriter, connect, database_path, translated
+
+P = ParamSpec("P")
+T = TypeVar("T")
+READERS = 2
+
+
+class SqlStore:
+    """Implements `storage.port.Store` on a SQLite file. Use `SqlStore.open`; close it when done."""
+
+    def __init__(self, writer: SqliteWriter, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._commits = GroupCommit(writer)
+        self._local = threading.local()
+        self._readers: list[Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
+        self.incarnation = reads.incarnation(writer.db)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        child_changes: Level = Level.DEBUG,
+        vfs: str | None = None,
+    ) -> "SqlStore":
+        """Open or make the store of a `sqlite:///` URL.
+
+        Raises StoreUnsafe, StoreLocked or StoreUnavailable saying what to do.
+        """
+        the_clock = clock or SystemClock()
+        writer = SqliteWriter(
+            database_path(url),
+            clock=the_clock,
+            writer=secrets.token_hex(8),
+            child_level=child_changes,
+            rng=SystemRandom(),
+            vfs=vfs,
+        )
+        return cls(writer, the_clock)
+
+    async def __aenter__(self) -> "SqlStore":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def write(self, script: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a script in a shared commit; its answer comes after the commit."""
+        answer: T = await asyncio.wrap_future(self._commits.submit(script, args, kwargs))
+        return answer
+
+    def admit(self) -> None:
+        """Raise StoreFull when there is too little room on the disk for new work."""
+        self._writer.space.admit()
+
+    async def _read(self, read: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_reader, read, args)
+
+    def _with_reader(self, read: Callable[..., T], args: tuple[Any, ...]) -> T:
+        db = getattr(self._local, "db", None)
+        with translated(self._writer.path):
+            if db is None:
+                db = self._local.db = connect(self._writer.path, readonly=True)
+                self._readers.append(db)
+            db.handle.execute("begin")
+            try:
+                return read(db, *args)
+            finally:
+                db.handle.execute("commit")
+
+    async def job(self, job_id: int) -> Job | None:
+        """One job as it stands."""
+        found = await self._read(reads.jobs_by_id, [job_id])
+        return found[0] if found else None
+
+    async def jobs_by_id(self, ids: Sequence[int]) -> list[Job]:
+        """These jobs, in order of id."""
+        return await self._read(reads.jobs_by_id, list(ids))
+
+    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
+        """A page of jobs by id."""
+        return await self._read(reads.jobs, where, limit, after)
+
+    async def steps(self, root_id: int) -> list[Job]:
+        """The steps of a tree, in their order."""
+        return await self._read(reads.steps, root_id)
+
+    async def entries(
+        self, root_id: int, where: EntryFilter, *, after: int = 0, limit: int = 1000, descending: bool = False
+    ) -> EntryPage:
+        """Matching journal entries on the far side of `after`."""
+        return await self._read(journalreads.entries, root_id, where, after, limit, descending)
+
+    async def errors(self, job_id: int) -> list[ErrorGroup]:
+        """Failures of the tree the job belongs to."""
+        job = await self.job(job_id)
+        return await self._read(reads.errors, job.root_id) if job is not None else []
+
+    async def documents(
+        self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50
+    ) -> list[StoredDocument]:
+        """Documents by id, or full-text hits."""
+        return await self._read(reads.documents, q, root_id, after, limit)
+
+    async def stats(self) -> Stats:
+        """Counts, throughput and live workers."""
+        return await self._read(reads.stats, self._clock.now())
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """A query of the small tables."""
+        return await self._read(lambda db: db.rows(sql, params))
+
+    async def close(self) -> None:
+        """Finish what is under way, then let go of the files."""
+        await asyncio.to_thread(self._commits.close)
+        self._pool.shutdown(wait=True)
+        for db in self._readers:
+            db.handle.close()  # type: ignore[attr-defined]
+        self._writer.close()
