@@ -38,7 +38,7 @@ class Document(msgspec.Struct, array_like=True, frozen=True):
     url: str
     title: str
     text: str
-    fields: msgspec.Raw = msgspec.Raw(b"{}")
+    fields: bytes = b"{}"  # JSON
     truncated: bool = False
 
 

@@ -91,10 +91,15 @@ def wire_step_state(step: Job) -> WireStepState:
     )
 
 
+def may_grow(job: Job, steps: Iterable[Job]) -> bool:
+    """Whether more children may come: a function that spawns has not ended, or a step has not begun."""
+    return not job.sealed or any(not step.sealed for step in steps)
+
+
 def wire_job_detail(job: Job, steps: Sequence[Job], names: Mapping[int, str], *, now: int) -> WireJobDetail:
     """One job with its steps, and a range for its end while it has open jobs below."""
     elapsed = now - job.started_at if job.started_at else 0
-    eta = estimate(job.shown_tally, elapsed, growing=not job.sealed or any(not step.sealed for step in steps))
+    eta = estimate(job.shown_tally, elapsed, growing=may_grow(job, steps))
     return WireJobDetail(
         **msgspec.structs.asdict(wire_job(job, names)),
         steps=[wire_step_state(step) for step in steps] or msgspec.UNSET,

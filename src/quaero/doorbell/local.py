@@ -45,7 +45,9 @@ class LocalDoorbell:
         changed = os.stat(self._folder).st_mtime_ns
         if changed != self._seen_at:
             own = str(self._own)
-            self._others = [path for path in (str(self._folder / name) for name in os.listdir(self._folder)) if path != own]
+            self._others = [
+                path for path in (str(self._folder / name) for name in os.listdir(self._folder)) if path != own
+            ]
             self._seen_at = changed
         return self._others
 

@@ -1,7 +1,7 @@
 """What worker and executor say to each other: length-prefixed MessagePack frames of typed structs.
 
-    worker ──> executor   Setup, Run, Cancel, SpawnAnswer, Reply, Stop
-    executor ──> worker   Ready | Broken once, then Facts, Ask, Orphans
+    worker ──> executor   Setup, Run, Cancel, SpawnAnswer, Reply, Stop, Deliver
+    executor ──> worker   Ready | Broken once, then Facts, Ask, Orphans, Delivered
 
 A frame is four bytes of length (little endian) and one MessagePack value. No pickle: a frame can only be one of these.
 The executor writes with back-pressure (a full pipe blocks it), the worker never blocks; so a slow store slows the
@@ -32,7 +32,7 @@ class KindInfo(msgspec.Struct, array_like=True, frozen=True):
     sort: int
     max_attempts: int = 3
     timeout: int = 0
-    schema: msgspec.Raw = msgspec.Raw(b"{}")  # JSON Schema of the payload
+    schema: bytes = b"{}"  # JSON Schema of the payload
     has_function: bool = True
 
 
@@ -44,7 +44,7 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, tag=0):
     min_level: int = 0
     max_log_bytes: int = 512 * 1024 * 1024
     max_line: int = 64 * 1024
-    settings: msgspec.Raw = msgspec.Raw(b"{}")  # JSON: sections the built-in kinds read (crawler, command)
+    settings: bytes = b"{}"  # JSON: sections the built-in kinds read (crawler, command)
 
 
 class Task(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -92,7 +92,7 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, tag=4):
     """Answer to an `Ask`."""
 
     request_id: int
-    value: msgspec.Raw
+    value: bytes  # JSON
     error: str | None = None
 
 
@@ -100,7 +100,16 @@ class Stop(msgspec.Struct, array_like=True, frozen=True, tag=5):
     """Finish nothing more: hand back what has not begun; leave when what runs has ended."""
 
 
-ToExecutor = Setup | Run | Cancel | SpawnAnswer | Reply | Stop
+class Deliver(msgspec.Struct, array_like=True, frozen=True, tag=6):
+    """Call a subscriber with an event (its JSON); answered by `Delivered`."""
+
+    delivery_id: int
+    subscriber: str
+    event_name: str
+    event: bytes
+
+
+ToExecutor = Setup | Run | Cancel | SpawnAnswer | Reply | Stop | Deliver
 
 
 class Ready(msgspec.Struct, array_like=True, frozen=True, tag=0):
@@ -142,7 +151,14 @@ class Orphans(msgspec.Struct, array_like=True, frozen=True, tag=4):
     body: bytes  # as in `Lines`
 
 
-FromExecutor = Ready | Broken | Facts | Ask | Orphans
+class Delivered(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """A subscriber returned, or raised `error`."""
+
+    delivery_id: int
+    error: str | None = None
+
+
+FromExecutor = Ready | Broken | Facts | Ask | Orphans | Delivered
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_executor = msgspec.msgpack.Decoder(ToExecutor).decode

@@ -95,7 +95,8 @@ def _lanes(db: Connection, now: int) -> Iterator[Finding]:
 
 def _limits(db: Connection, now: int) -> Iterator[Finding]:
     for key, stored, counted in db.rows(
-        "select x.key, x.in_use, (select count(*) from job where owner is not null and (limit_id = x.id or step_limit_id = x.id))"
+        "select x.key, x.in_use, (select count(*) from job where owner is not null"
+        " and (limit_id = x.id or step_limit_id = x.id))"
         " as n from limits x where x.in_use <> n limit 100"
     ):
         yield Finding("I5", f"limit {key}", f"counts {stored} jobs in use, there are {counted}", True)
@@ -124,7 +125,9 @@ def _parents(db: Connection, now: int) -> Iterator[Finding]:
 
 
 def _attempts(db: Connection, now: int) -> Iterator[Finding]:
-    for job_id, attempt, most in db.rows("select id, attempt, max_attempts from job where attempt > max_attempts limit 100"):
+    for job_id, attempt, most in db.rows(
+        "select id, attempt, max_attempts from job where attempt > max_attempts limit 100"
+    ):
         yield Finding("I9", f"job {job_id}", f"has begun {attempt} attempts of {most}")
 
 
@@ -173,7 +176,10 @@ def repair(db: Connection, writer: str) -> None:
         missing = [i for i in truth if i not in set(ids)]
         db.run_many("update job set is_branch = 1 where id = ?", [(i,) for i in missing])
         db.run_many(f"update job set {names} where id = ?", [(*truth.get(i, [0] * 6), i) for i in [*ids, *missing]])
-    db.run("update job set ready = 1 where status = 0 and owner is null and ready = 0 and blocked_by = 0 and sealed = 0 and run_at = 0 and id > 0")
+    db.run(
+        "update job set ready = 1 where status = 0 and owner is null and ready = 0 and blocked_by = 0"
+        " and sealed = 0 and run_at = 0 and id > 0"
+    )
     db.run("update lane set n_ready = (select count(*) from job where ready = 1 and lane_id = lane.id)")
     db.run(
         "update limits set in_use = (select count(*) from job where owner is not null"

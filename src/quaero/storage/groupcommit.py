@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from quaero.domain.errors import StoreUnavailable
-from quaero.storage.port import Ledger
 
 MAX_BATCH = 256
 
@@ -30,7 +29,7 @@ class Request:
 class Transactions(Protocol):
     """Runs work inside one transaction."""
 
-    def transact(self, work: Callable[[Ledger], Any]) -> Any:
+    def transact(self, work: Callable[[Any], Any]) -> Any:
         """Run `work` with a ledger, flush and commit; roll back and raise if it raised."""
 
 

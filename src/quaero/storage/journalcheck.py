@@ -15,7 +15,8 @@ def check_journals(db: Connection) -> Iterator[Problem]:
     """(invariant, subject, problem) of everything wrong with any tree's journal."""
     after = -1
     while roots := db.rows(
-        "select id, journal_head, journal_oldest from job where parent_id is null and id > ? order by id limit 500", (after,)
+        "select id, journal_head, journal_oldest from job where parent_id is null and id > ? order by id limit 500",
+        (after,),
     ):
         for root_id, head, oldest in roots:
             yield from _check_tree(db, root_id, head, oldest)
@@ -62,14 +63,22 @@ class _History:
         if self._whole:
             expected = self._lines.get(holder, 0) + 1
             if entry.line_number != expected:
-                yield ("I7", subject, f"line {entry.line_number} follows line {expected - 1} in the count of job {holder}")
+                yield (
+                    "I7",
+                    subject,
+                    f"line {entry.line_number} follows line {expected - 1} in the count of job {holder}",
+                )
         self._lines[holder] = entry.line_number
         before = self._status.get(entry.job_id)
         word = (entry.fields or {}).get("status") if entry.originator != Originator.WORKER else None
-        if word in BY_WORD:
+        if isinstance(word, str) and word in BY_WORD:
             after = BY_WORD[word]
             if before is not None and before.is_terminal and after.is_terminal:
                 yield ("I2", subject, f"was {before.word} and became {after.word} in the same round")
             self._status[entry.job_id] = after
-        elif entry.originator == Originator.WORKER and before is not None and (before.is_terminal or before == JobStatus.WAITING):
+        elif (
+            entry.originator == Originator.WORKER
+            and before is not None
+            and (before.is_terminal or before == JobStatus.WAITING)
+        ):
             yield ("I8", subject, f"wrote entry {entry.seq} after it was {before.word}")

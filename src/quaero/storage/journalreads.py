@@ -14,9 +14,7 @@ RUNS_AT_ONCE = 64
 _NOWHERE = 1 << 62
 
 
-def entries(
-    db: Connection, root_id: int, where: EntryFilter, after: int, limit: int, descending: bool
-) -> EntryPage:
+def entries(db: Connection, root_id: int, where: EntryFilter, after: int, limit: int, descending: bool) -> EntryPage:
     """Matching entries on the far side of `after`."""
     found = db.rows("select journal_head, journal_oldest from job where id = ?", (root_id,))
     if not found:
@@ -40,7 +38,8 @@ def _scope(db: Connection, root_id: int, where: EntryFilter) -> tuple[int, int, 
     if where.job_id is not None and where.job_id != root_id:
         jobs = _subtree(db, where.job_id) if where.below else frozenset({where.job_id})
         ((first, last),) = db.rows(
-            f"select coalesce(min(nullif(first_seq, 0)), 0), max(last_seq) from job where {db.member('id')}", (db.array(jobs),)
+            f"select coalesce(min(nullif(first_seq, 0)), 0), max(last_seq) from job where {db.member('id')}",
+            (db.array(jobs),),
         )
         lower, upper = first or _NOWHERE, last
     elif where.job_id is not None and not where.below:
@@ -63,7 +62,8 @@ def _subtree(db: Connection, top_id: int) -> frozenset[int]:
     return frozenset(
         row[0]
         for row in db.rows(
-            "with recursive below(id) as (values(?) union all select job.id from job join below on job.parent_id = below.id)"
+            "with recursive below(id) as"
+            " (values(?) union all select job.id from job join below on job.parent_id = below.id)"
             " select id from below",
             (top_id,),
         )
@@ -91,7 +91,7 @@ def _runs(
     """Up to `RUNS_AT_ONCE` runs beyond a position that hold a level asked for: (first, last, block)."""
     if descending:
         sql = "first < ? and first <= ? and last >= ? and levels & ? order by first desc limit ?"
-        params = (position, upper, lower, mask, RUNS_AT_ONCE)
+        params: tuple[int, ...] = (position, upper, lower, mask, RUNS_AT_ONCE)
     else:
         # the run that holds the next entry starts at or before it
         sql = (
@@ -118,7 +118,7 @@ def _named(db: Connection, found: list[Entry]) -> list[Entry]:
     ids = {entry.step_id for entry in found if entry.step_id is not None}
     if not ids:
         return found
-    names = dict(db.rows(f"select id, name from job where {db.member('id')}", (db.array(ids),)))
+    names: dict[int, str] = dict(db.rows(f"select id, name from job where {db.member('id')}", (db.array(ids),)))
     return [_with_step(entry, names.get(entry.step_id)) if entry.step_id is not None else entry for entry in found]
 
 

@@ -33,12 +33,17 @@ class JournalWriter:
         """Append a note; a change of status carries its parent's tally as of now."""
         tally = None
         if note.status >= 0 and job.parent_id is not None:
-            tally = self._ledger.get(job.parent_id).tallies[:6]
+            tally = self._ledger.above(job)[0][0][:6]
         self._pending.setdefault(job.root_id, []).append((job, note, tally))
 
     def lines(self, job: Job, lines: Lines) -> None:
         """Append captured lines, still encoded."""
         self._pending.setdefault(job.root_id, []).append((job, lines, None))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is collected."""
+        return bool(self._pending)
 
     def write(self) -> None:
         """Number everything, move heads and line counters, store blocks and runs."""
@@ -71,8 +76,17 @@ class JournalWriter:
                 origin = Originator.STEP if job.is_step else Originator.SYSTEM
                 segments.append(
                     note_segment(
-                        job.id, job.step_id, line, now, item.level, item.message, item.status, item.count, tally,
-                        item.fields, origin,
+                        job.id,
+                        job.step_id,
+                        line,
+                        now,
+                        item.level,
+                        item.message,
+                        item.status,
+                        item.count,
+                        tally,
+                        item.fields,
+                        origin,
                     )
                 )
                 self._size += _NOTE_SIZE
@@ -93,7 +107,9 @@ class JournalWriter:
         root.journal_head = seq - 1
         ledger.touch(root)
 
-    def _close_group(self, root_id: int, first: int, seq: int, segments: list[Any], t0: int, t1: int, levels: int) -> None:
+    def _close_group(
+        self, root_id: int, first: int, seq: int, segments: list[Any], t0: int, t1: int, levels: int
+    ) -> None:
         self._groups.append((root_id, first, segments))
         self._runs.append((root_id, first, seq - 1, t0, t1, levels))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.storage.connection import Connection
+from quaero.storage.jobmap import LEAF_SQL
 from quaero.storage.port import Want, WorkerRow
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ class SqlLookup:
         return shares
 
     def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
-        from quaero.storage.ledger import LEAF_SQL
-
         return self._ledger.adopt(self._db.rows(f"select {LEAF_SQL} from job where {where}", params))
 
     def owned_by(self, worker_id: int, limit: int) -> list[Job]:
@@ -89,7 +88,8 @@ class SqlLookup:
         """The earliest future moment at which something becomes ready by time alone; 0 if nothing will."""
         self._ledger.flush()
         ((due,),) = self._db.rows(
-            "select min(run_at) from job where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0"
+            "select min(run_at) from job"
+            " where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0"
         )
         ((apart,),) = self._db.rows("select min(next_at) from limits where next_at > ?", (self._ledger.now,))
         moments = [moment for moment in (due, apart) if moment]
@@ -111,7 +111,8 @@ class SqlLookup:
         self._ledger.flush()
         if self._ledger.get(top_id).is_root:
             queued = self._select(
-                "lane_id in (select id from lane where root_id = ? and n_ready > 0) and ready = 1 limit ?", (top_id, limit)
+                "lane_id in (select id from lane where root_id = ? and n_ready > 0) and ready = 1 limit ?",
+                (top_id, limit),
             )
             if queued:
                 return queued
@@ -151,10 +152,12 @@ class SqlLookup:
 
     def dependents(self, job_id: int) -> list[int]:
         """Ids of the siblings that wait for a job."""
+        self._ledger.flush_dependencies()
         return [row[0] for row in self._db.rows("select job_id from dependency where waits_for = ?", (job_id,))]
 
     def waits_for(self, job_id: int) -> list[int]:
         """Ids of the siblings a job waits for."""
+        self._ledger.flush_dependencies()
         return [row[0] for row in self._db.rows("select waits_for from dependency where job_id = ?", (job_id,))]
 
     def lapsed(self, limit: int) -> list[WorkerRow]:
@@ -173,6 +176,7 @@ class SqlLookup:
         for root_id, text in self._db.rows("select id, cancelling from job where cancelling is not null"):
             lists[root_id] = {int(job_id): mode for job_id, mode in json.loads(text).items()}
         return lists
+
 
 def _share_out(
     lanes: list[tuple[Any, ...]], left: int, room: dict[int, int], shares: dict[int, tuple[int, int]]

@@ -14,7 +14,11 @@ from quaero.storage.connection import Connection
 def scripts(dialect: str) -> list[tuple[str, str]]:
     """(name, SQL text) of every migration of a dialect, in order."""
     folder = resources.files("quaero.storage") / "migrations" / dialect
-    return [(file.name, file.read_text()) for file in sorted(folder.iterdir(), key=lambda f: f.name) if file.name.endswith(".sql")]
+    return [
+        (file.name, file.read_text())
+        for file in sorted(folder.iterdir(), key=lambda f: f.name)
+        if file.name.endswith(".sql")
+    ]
 
 
 def migrate(db: Connection, dialect: str) -> None:
@@ -30,11 +34,13 @@ def migrate(db: Connection, dialect: str) -> None:
 
 def _apply(db: Connection, dialect: str) -> None:
     db.run("create table if not exists migration(name text primary key, checksum text not null)")
-    applied = dict(db.rows("select name, checksum from migration"))
+    applied: dict[str, str] = dict(db.rows("select name, checksum from migration"))
     known = scripts(dialect)
     strangers = set(applied) - {name for name, _ in known}
     if strangers:
-        raise StoreUnsafe(f"this store was made by a newer Quaero ({', '.join(sorted(strangers))}): upgrade this program")
+        raise StoreUnsafe(
+            f"this store was made by a newer Quaero ({', '.join(sorted(strangers))}): upgrade this program"
+        )
     for name, sql in known:
         checksum = hashlib.sha256(sql.encode()).hexdigest()
         if name not in applied:

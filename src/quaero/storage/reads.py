@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import msgspec
-
 from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
@@ -53,7 +51,9 @@ def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
         clauses.append("job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)")
         params.append(where.tag)
     if where.q:
-        clauses.append("(instr(lower(coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')), ?) or job.id = ?)")
+        clauses.append(
+            "(instr(lower(coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')), ?) or job.id = ?)"
+        )
         params += [where.q.lower(), int(where.q) if where.q.isdecimal() else -1]
     if where.fingerprint:
         clauses.append("json_extract(job.error, '$.fingerprint') = ?")
@@ -89,7 +89,10 @@ def _count(db: Connection, where: JobFilter, sql: str, params: list[Any]) -> tup
 
 def steps(db: Connection, root_id: int) -> list[Job]:
     """The steps of a tree in their order."""
-    return [to_job(row) for row in db.rows(f"select {FULL_SQL} from job where root_id = ? and is_step = 1 order by id", (root_id,))]
+    return [
+        to_job(row)
+        for row in db.rows(f"select {FULL_SQL} from job where root_id = ? and is_step = 1 order by id", (root_id,))
+    ]
 
 
 def errors(db: Connection, root_id: int) -> list[ErrorGroup]:
@@ -99,7 +102,7 @@ def errors(db: Connection, root_id: int) -> list[ErrorGroup]:
         " where root_id = ? and count > 0 order by count desc, last_at desc",
         (root_id,),
     )
-    return [ErrorGroup(*row[:5], example_ids=json.loads(row[5])) for row in rows]
+    return [ErrorGroup(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]
 
 
 _DOCUMENT = "document.id, document.job_id, document.root_id, url, document.title, document.text, fields, truncated, at"
@@ -110,18 +113,22 @@ def documents(db: Connection, q: str | None, root_id: int | None, after: int, li
     only, params = ("and root_id = ?", [root_id]) if root_id is not None else ("", [])
     if q is None:
         rows = db.rows(
-            f"select {_DOCUMENT}, '' from document where document.id > ? {only} order by document.id limit ?", (after, *params, limit)
+            f"select {_DOCUMENT}, '' from document where document.id > ? {only} order by document.id limit ?",
+            (after, *params, limit),
         )
     else:
         rows = db.rows(
             f"select {_DOCUMENT}, snippet(document_text, 1, '', '', '…', 24) from document_text"
-            f" join document on document.id = document_text.rowid where document_text match ? {only} order by rank limit ?",
+            f" join document on document.id = document_text.rowid where document_text match ? {only}"
+            " order by rank limit ?",
             (_match(q), *params, limit),
         )
-    return [
-        StoredDocument(*row[:6], fields=json.loads(row[6]), truncated=bool(row[7]), at=row[8], snippet=row[9])
-        for row in rows
-    ]
+    return [_document(row) for row in rows]
+
+
+def _document(row: Row) -> StoredDocument:
+    job_id, root_id, url, title, text, fields, truncated, at, snippet = row[1:]
+    return StoredDocument(row[0], job_id, root_id, url, title, text, json.loads(fields), bool(truncated), at, snippet)
 
 
 def _match(q: str) -> str:
@@ -133,9 +140,13 @@ def stats(db: Connection, now: int) -> Stats:
     """Counts over everything, throughput of the last minute, live workers."""
     ((*counts,),) = db.rows(f"select {', '.join(f'coalesce(sum({word}), 0)' for word in WORDS)} from counter")
     second = now // 1_000_000
-    ((closed, since),) = db.rows("select coalesce(sum(closed), 0), min(second) from throughput where second > ?", (second - 60,))
+    ((closed, since),) = db.rows(
+        "select coalesce(sum(closed), 0), min(second) from throughput where second > ?", (second - 60,)
+    )
     names = WorkerRow.__struct_fields__
-    rows = db.rows(f"select {', '.join(names)} from worker where state <> 'gone' and lease_until > ? order by id", (now,))
+    rows = db.rows(
+        f"select {', '.join(names)} from worker where state <> 'gone' and lease_until > ? order by id", (now,)
+    )
     workers = [WorkerRow(**dict(zip(names, row, strict=True))) for row in rows]
     return Stats(Tally(*counts), closed / max(1, second - since + 1) if since else 0.0, workers)
 
@@ -144,5 +155,3 @@ def incarnation(db: Connection) -> str:
     """The name of this life of the store."""
     ((value,),) = db.rows("select value from meta where key = 'incarnation'")
     return str(value)
-
-

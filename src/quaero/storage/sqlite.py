@@ -118,12 +118,21 @@ class SqliteWriter:
     """Runs transactions on the one writing connection of this process (implements `groupcommit.Transactions`)."""
 
     def __init__(
-        self, path: Path, *, clock: Clock, writer: str, child_level: Level, rng: random.Random, vfs: str | None = None
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        writer: str,
+        child_level: Level,
+        rng: random.Random,
+        on_commit: Callable[[], None] = lambda: None,
+        vfs: str | None = None,
     ) -> None:
         check_version()
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.space = Space(path)
+        self._on_commit = on_commit
         self._clock = clock
         self._options = {"writer": writer, "child_level": child_level, "rng": rng}
         self._turnstile = Turnstile(path)
@@ -148,6 +157,7 @@ class SqliteWriter:
         with self._turnstile:
             execute = self.db.handle.execute
             execute("begin immediate")
+            changes = self.db.handle.total_changes()
             try:
                 ledger = SqlLedger(self.db, now=self._clock.now(), **self._options)  # type: ignore[arg-type]
                 answer = work(ledger)
@@ -158,7 +168,10 @@ class SqliteWriter:
                 if self.db.handle.in_transaction:
                     execute("rollback")
                 raise
+            changed = self.db.handle.total_changes() != changes
         failpoint("commit.after")
+        if changed:
+            self._on_commit()
         return answer
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import SystemRandom
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -50,10 +51,12 @@ class SqlStore:
         *,
         clock: Clock | None = None,
         child_changes: Level = Level.DEBUG,
+        on_commit: Callable[[], None] = lambda: None,
         vfs: str | None = None,
     ) -> "SqlStore":
         """Open or make the store of a `sqlite:///` URL.
 
+        `on_commit` is called on the writer thread after every commit that changed something.
         Raises StoreUnsafe, StoreLocked or StoreUnavailable saying what to do.
         """
         the_clock = clock or SystemClock()
@@ -63,6 +66,7 @@ class SqlStore:
             writer=secrets.token_hex(8),
             child_level=child_changes,
             rng=SystemRandom(),
+            on_commit=on_commit,
             vfs=vfs,
         )
         return cls(writer, the_clock)
@@ -77,6 +81,11 @@ class SqlStore:
         """Run a script in a shared commit; its answer comes after the commit."""
         answer: T = await asyncio.wrap_future(self._commits.submit(script, args, kwargs))
         return answer
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._writer.path
 
     def admit(self) -> None:
         """Raise StoreFull when there is too little room on the disk for new work."""

@@ -67,7 +67,7 @@ def _open_at_or_below(ledger: Ledger, job: Job) -> int:
 
 
 def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
-    """Close up to `limit` jobs under the lists of cancellations; how many were closed or asked. 0: nothing to do now."""
+    """Close up to `limit` jobs under the lists of cancellations; how many were closed or asked (0: nothing to do)."""
     done = 0
     for root_id in [only] if only is not None else list(ledger.cancel_lists):
         for top_id, mode in list(ledger.cancel_lists.get(root_id, {}).items()):

@@ -11,9 +11,9 @@ from quaero.domain.errors import UnknownKind
 from quaero.domain.facts import Limit
 from quaero.domain.job import Job
 from quaero.domain.outcome import ANY_NUMBER
+from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import add_job
 from quaero.engine.lifecycle.moves import shift
-from quaero.domain.status import JobStatus
 from quaero.storage.port import Ledger
 
 KIND = "definition"
@@ -110,10 +110,12 @@ def run_stored(ledger: Ledger, root: Job) -> int:
 def save_definition(ledger: Ledger, definition: Definition, source: str, body: str, next_at: int = 0) -> None:
     """Keep a definition (from a file or the API); one already kept is replaced."""
     ledger.run(
-        "insert into definition(id, name, source, body, enabled, schedule, next_at, updated_at) values(?, ?, ?, ?, ?, ?, ?, ?)"
+        "insert into definition(id, name, source, body, enabled, schedule, next_at, updated_at)"
+        " values(?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict(id) do update set name = excluded.name, source = excluded.source, body = excluded.body,"
         " enabled = excluded.enabled, schedule = excluded.schedule, problem = null, updated_at = excluded.updated_at,"
-        " next_at = case when definition.schedule = excluded.schedule then definition.next_at else excluded.next_at end",
+        " next_at = case when definition.schedule = excluded.schedule then definition.next_at"
+        " else excluded.next_at end",
         (
             definition.id,
             definition.name,

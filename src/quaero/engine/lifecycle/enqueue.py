@@ -102,7 +102,7 @@ def add_job(ledger: Ledger, job: Job) -> None:
     ledger.add(job)
     job.lane_id = ledger.lane(job)
     job.ready = int(job.blocked_by == 0 and job.run_at <= ledger.now and not job.sealed)
-    if ledger.has_subscribers():
+    if ledger.has_subscribers:
         ledger.tell(
             JobCreated(job_id=job.id, root_id=job.root_id, kind=job.kind, at=ledger.now, parent_id=job.parent_id)
         )

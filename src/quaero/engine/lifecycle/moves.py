@@ -60,9 +60,7 @@ def reopen(ledger: Ledger, job: Job, to: JobStatus) -> None:
     _change(ledger, job, before, to, f"round {job.round}", {"round": job.round})
 
 
-def _change(
-    ledger: Ledger, job: Job, before: int, to: JobStatus, message: str, fields: dict[str, Any] | None
-) -> None:
+def _change(ledger: Ledger, job: Job, before: int, to: JobStatus, message: str, fields: dict[str, Any] | None) -> None:
     job.status = int(to)
     if job.parent_id is not None:
         shift(ledger, job, before, to)
@@ -71,32 +69,17 @@ def _change(
         level = Level.INFO
     ledger.note(job, Note(level, message, job.status, 0, fields))
     ledger.touch(job)
-    if ledger.has_subscribers():
+    if ledger.has_subscribers:
         _announce(ledger, job, before, to)
 
 
 def shift(ledger: Ledger, job: Job, before: int, after: int, n: int = 1) -> None:
     """Move `n` jobs like this one from one count to another, in the at most three rows above it (-1: none)."""
-    parent = ledger.get(job.parent_id)  # type: ignore[arg-type]
-    parent.become_branch()
-    tallies = parent.tallies
-    if before >= 0:
-        tallies[before] -= n
-    if after >= 0:
-        tallies[after] += n
-    ledger.touch(parent)
-    if job.is_step:
-        return
-    for row_id in (job.step_id, job.root_id):
-        if row_id is None:
-            continue
-        row = parent if row_id == parent.id else ledger.get(row_id)
-        row.become_branch()
+    for tallies, offset in ledger.above(job):
         if before >= 0:
-            row.tallies[6 + before] -= n
+            tallies[offset + before] -= n
         if after >= 0:
-            row.tallies[6 + after] += n
-        ledger.touch(row)
+            tallies[offset + after] += n
 
 
 def make_ready(ledger: Ledger, job: Job) -> None:

@@ -15,9 +15,9 @@ from quaero.domain.fingerprint import fingerprint
 from quaero.domain.job import Job
 from quaero.domain.outcome import Next, after_failure, backoff
 from quaero.domain.status import JobStatus
-from quaero.engine.lifecycle.cancel import PENDING_CHILDREN, cancel_now, list_cancel
+from quaero.engine.lifecycle.cancel import cancel_now, list_cancel
 from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.moves import STOPPING, finish, listed, move, seal, start
+from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, finish, listed, move, seal, start
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 
@@ -38,7 +38,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
     _load_above(ledger, held)
     for fact in facts:
         job = held.get(fact.job_id)
-        if job is None or job.owner != worker_id:
+        if job is None or job.owner != worker_id or job.epoch != fact.epoch:
             recorded.stale.append((fact.job_id, fact.epoch))
             if isinstance(fact, Spawned):
                 error = f"job {fact.job_id} is no longer this worker's"
@@ -50,16 +50,13 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
                 memory.pop((job.id, job.epoch), None)
             case Lines():
                 _begin(ledger, job, fact.first_at)
-                if job.owner is not None:
+                if not job.is_terminal:
                     ledger.lines(job, fact)
             case Began():
                 _begin(ledger, job, fact.at)
             case Spawned():
                 _begin(ledger, job, ledger.now)
-                if job.owner is None:
-                    recorded.answers.append(Answer(job.id, job.epoch, fact.token, [], "the job was cancelled"))
-                else:
-                    recorded.answers.append(spawn(ledger, job, fact, memory))
+                recorded.answers.append(spawn(ledger, job, fact, memory))
             case Progressed():
                 _progressed(ledger, job, fact)
     return recorded
@@ -161,7 +158,11 @@ def _note_failure(ledger: Ledger, job: Job, error: ErrorInfo, level: Level, then
         fields["traceback"] = error.traceback
     ledger.note(
         job,
-        Note(level, f"Attempt {job.attempt} of {job.max_attempts} failed: {error.type}: {error.message}{then}", fields=fields),
+        Note(
+            level,
+            f"Attempt {job.attempt} of {job.max_attempts} failed: {error.type}: {error.message}{then}",
+            fields=fields,
+        ),
     )
 
 
@@ -176,9 +177,7 @@ def _progressed(ledger: Ledger, job: Job, fact: Progressed) -> None:
     if job.owner is None:
         return
     if fact.current is not None or fact.message is not None:
-        job.progress = msgspec.json.encode(
-            {"current": fact.current, "total": fact.total, "message": fact.message}
-        )
+        job.progress = msgspec.json.encode({"current": fact.current, "total": fact.total, "message": fact.message})
         ledger.touch(job)
     if fact.counts:
         for row_id in {job.id, job.step_id or job.id, job.root_id}:

@@ -18,10 +18,7 @@ def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
     for want in wanted:
         for job in ledger.find.ready(want):
             if job.ready and listed(ledger, job) is None:
-                job.ready = 0
-                job.owner = worker_id
-                job.epoch += 1
-                ledger.touch(job)
+                ledger.reserve(job, worker_id)
                 taken.append(job)
     return taken
 

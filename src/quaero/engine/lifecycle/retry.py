@@ -168,7 +168,7 @@ def rerun(ledger: Ledger, job_id: int) -> Acted:
 
 
 def delete(ledger: Ledger, job_id: int) -> Acted:
-    """Remove a finished tree: it disappears at once, its rows go in batches. Raises NotFound, Conflict, InvalidInput."""
+    """Remove a finished tree: gone from sight at once, its rows go in batches. Raises NotFound, Conflict."""
     job = find_job(ledger, job_id)
     if not job.is_root:
         raise InvalidInput(f"job {job_id} is not a root: only whole trees are deleted, this one is {job.root_id}")

@@ -14,7 +14,7 @@ from quaero.domain.facts import Child, Spawned
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import add_job
-from quaero.engine.lifecycle.moves import listed, shift
+from quaero.engine.lifecycle.moves import STOPPING, listed, shift
 from quaero.storage.port import Ledger, Note
 
 Memory = dict[tuple[int, int], dict[tuple[str, bytes], list[int]]]
@@ -41,7 +41,7 @@ def spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> Answer
 
 
 def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[int]:
-    if listed(ledger, spawner) is not None:
+    if spawner.is_terminal or listed(ledger, spawner) in STOPPING:
         raise InvalidInput(f"job {spawner.id} is being cancelled: it can spawn nothing more")
     if spawner.depth >= MAX_DEPTH:
         raise InvalidInput(f"job {spawner.id} is {spawner.depth} levels deep: a tree may have {MAX_DEPTH}")
@@ -161,9 +161,7 @@ def _note(ledger: Ledger, spawner: Job, count: int) -> None:
         return
     level = Level.INFO if spawner.is_step or spawner.is_root else ledger.child_level
     ledger.note(spawner, Note(level, f"Spawned {count:,}", -1, count))
-    if ledger.has_subscribers():
+    if ledger.has_subscribers:
         ledger.tell(
-            JobsSpawned(
-                job_id=spawner.id, root_id=spawner.root_id, kind=spawner.kind, at=ledger.now, count=count
-            )
+            JobsSpawned(job_id=spawner.id, root_id=spawner.root_id, kind=spawner.kind, at=ledger.now, count=count)
         )

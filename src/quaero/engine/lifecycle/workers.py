@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from quaero.domain.entries import Level
 from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.deliveries import release_deliveries
 from quaero.engine.lifecycle.enqueue import queue_again
 from quaero.engine.lifecycle.moves import finish, listed
 from quaero.engine.lifecycle.record import fail
@@ -29,14 +32,12 @@ def announce(
     ledger: Ledger, worker_id: int | None, kinds: Sequence[KindInfo], subscriptions: Sequence[tuple[str, str]] = ()
 ) -> None:
     """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
-    import msgspec
-
     for info in kinds:
         ledger.run(
             "insert into kind values(?, ?, ?, ?, ?, ?) on conflict(kind) do update set sort = excluded.sort,"
             " max_attempts = excluded.max_attempts, timeout = excluded.timeout, schema = excluded.schema,"
             " seen_at = excluded.seen_at",
-            (info.kind, info.sort, info.max_attempts, info.timeout, bytes(info.schema).decode(), ledger.now),
+            (info.kind, info.sort, info.max_attempts, info.timeout, info.schema.decode(), ledger.now),
         )
     for event, name in subscriptions:
         ledger.run(
@@ -69,6 +70,7 @@ def leave(ledger: Ledger, worker_id: int) -> int:
         for job in batch:
             _take_back(ledger, job)
         given += len(batch)
+    release_deliveries(ledger, worker_id)
     ledger.run("update worker set state = 'gone' where id = ?", (worker_id,))
     return given
 

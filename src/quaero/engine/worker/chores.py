@@ -35,7 +35,7 @@ class Chores:
                 await self._clean()
             failpoint("sweep.after")
             turn += 1
-            await asyncio.sleep(self._period)
+            await self._clock.sleep(self._period)
 
     async def _clean(self) -> None:
         await self._store.write(sweep.trim_small)
@@ -46,8 +46,7 @@ class Chores:
 
     async def _fire_schedules(self) -> None:
         due = await self._store.rows(
-            "select body, next_at from definition where enabled = 1 and next_at > 0"
-            " and next_at <= ?",
+            "select body, next_at from definition where enabled = 1 and next_at > 0 and next_at <= ?",
             (self._clock.now(),),
         )
         for body, tick in due:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -130,8 +131,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is one by shape only
 
     def data_received(self, data: bytes) -> None:
         """Cut frames out of what came in."""
@@ -221,7 +221,9 @@ class Link(asyncio.Protocol):
 
         if held.verdict is not None and held.kill_at and time.monotonic() >= held.kill_at:
             if held.verdict == How.TIMED_OUT:
-                return ended(How.TIMED_OUT, "TimedOut", f"timed out after {task.timeout / 1e6:g} s, its process was killed")
+                return ended(
+                    How.TIMED_OUT, "TimedOut", f"timed out after {task.timeout / 1e6:g} s, its process was killed"
+                )
             return ended(held.verdict, "Killed", "did not stop in time, its process was killed")
         if self._killed:
             how = How.REFUNDED if held.began else How.UNTOUCHED

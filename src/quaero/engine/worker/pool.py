@@ -137,6 +137,10 @@ class Pool:
     def _open(self, sort: Sort) -> int:
         return sum(self._free(link, sort) > 0 for link in self.links)
 
+    def any_ready(self) -> Link | None:
+        """Some executor that answers."""
+        return next((link for link in self.links if link.ready and link.sort != Sort.PLAIN), None)
+
     def _idle(self) -> Link | None:
         return next((link for link in self.links if link.ready and not link.held), None)
 

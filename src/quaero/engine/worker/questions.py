@@ -15,9 +15,9 @@ async def answer_question(store: Store, link: Link, ask: Ask) -> None:
     try:
         value = await _children(store, ask.job_id)
     except Exception as error:
-        link.send(Reply(ask.request_id, msgspec.Raw(b"null"), str(error)))
+        link.send(Reply(ask.request_id, b"null", str(error)))
     else:
-        link.send(Reply(ask.request_id, msgspec.Raw(msgspec.json.encode(value))))
+        link.send(Reply(ask.request_id, msgspec.json.encode(value)))
 
 
 async def _children(store: Store, job_id: int) -> list[dict[str, object]]:

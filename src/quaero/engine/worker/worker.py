@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 
 from quaero.clock import Clock
 from quaero.domain.facts import Began, Ended, Fact, How, Lines
@@ -21,8 +22,9 @@ from quaero.engine.lifecycle import workers
 from quaero.engine.lifecycle.round import Round, play
 from quaero.engine.lifecycle.service import append_service
 from quaero.engine.lifecycle.spawn import Memory
-from quaero.engine.protocol import Ask, Broken, Facts, FromExecutor, Orphans, Ready, Setup, SpawnAnswer, Task
+from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, Setup, SpawnAnswer, Task
 from quaero.engine.worker.chores import Chores
+from quaero.engine.worker.deliveries import Deliveries
 from quaero.engine.worker.lease import Lease
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.pool import Pool
@@ -72,6 +74,7 @@ class Worker:
         self._clock = clock
         self._config = config
         self._pool = Pool(config.executors, config.setup, clock, self._heard, self._collect)
+        self._deliveries = Deliveries(store, self._pool)
         self._inbox: list[Fact] = []
         self._inbox_bytes = 0
         self._wake = asyncio.Event()
@@ -86,6 +89,7 @@ class Worker:
         self._ready: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self.worker_id = 0
+        self.on_ready: Callable[[], None] = lambda: None
 
     # --- the life of a worker
 
@@ -96,10 +100,14 @@ class Worker:
         lease = round(self._config.lease * 1e6)
         identity = secrets.token_hex(16)
         self.worker_id = await self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
+        self._deliveries.worker_id = self.worker_id
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config.lease, self._config.heartbeat, self._lose)
         chores = Chores(self._store, self._clock, self._config.jobs_retention, self._config.lease / 4)
-        helpers = [asyncio.create_task(work()) for work in (guard.keep, chores.do, self._listen, self._watch)]
+        helpers = [
+            asyncio.create_task(work())
+            for work in (guard.keep, chores.do, self._deliveries.carry, self._listen, self._watch)
+        ]
         for helper in helpers:
             helper.add_done_callback(self._helper_done)
         try:
@@ -111,7 +119,6 @@ class Worker:
         if self._failure is not None:
             raise self._failure
         await self._store.write(workers.leave, self.worker_id)
-        self._bell.ring()
 
     def stop(self) -> None:
         """Drain: take nothing more, give running jobs the grace period. The second call ends them now."""
@@ -163,17 +170,15 @@ class Worker:
         held = self._pool.held() if look else []
         self._hungry = False
         failpoint("round.before_write")
-        answer = await self._store.write(
-            play, self.worker_id, facts, wants, self._memory, held
-        )
+        answer = await self._store.write(play, self.worker_id, facts, wants, self._memory, held)
         failpoint("round.after_write")
-        if facts or answer.tasks:
-            self._bell.ring()
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
         self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
         self._due = answer.next_due or self._due
         self._use(answer)
+        if facts:
+            self._deliveries.ring()
         await self._run_alone(answer.alone)
         return True
 
@@ -186,7 +191,7 @@ class Worker:
         return facts
 
     def _look_due(self) -> bool:
-        """Whether to compare what runs here with what the store says: after a ring, and while something is cancelled."""
+        """Whether to compare what runs here with the store: after a ring, and while something is cancelled."""
         now = time.monotonic()
         if not (self._look or self._cancelling) or now < self._look_at:
             return False
@@ -234,6 +239,8 @@ class Worker:
             case Orphans():
                 lines = Lines(0, 0, message.count, message.levels, message.first_at, message.last_at, message.body)
                 asyncio.get_running_loop().create_task(self._store.write(append_service, lines))
+            case Delivered():
+                self._deliveries.answered(message)
             case Broken():
                 self._failure = self._failure or AppBroken(message.message)
                 self._wake.set()
@@ -253,13 +260,14 @@ class Worker:
         self._hungry = True
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
+            self._deliveries.subscribers = tuple({name for _, name in ready.subscriptions})
             task = asyncio.get_running_loop().create_task(self._announce(ready))
             task.add_done_callback(self._helper_done)
         self._wake.set()
 
     async def _announce(self, ready: Ready) -> None:
         await self._store.write(workers.announce, self.worker_id, ready.kinds, ready.subscriptions)
-        self._bell.ring()
+        self.on_ready()
 
     # --- watching
 
@@ -282,8 +290,10 @@ class Worker:
     async def _moved(self) -> bool:
         """Look for ready work and cancellations nobody rang for."""
         found = await self._store.rows(
-            "select exists (select 1 from lane where n_ready > 0), exists (select 1 from job where cancelling is not null),"
-            " exists (select 1 from job where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0 and run_at <= ?)",
+            "select exists (select 1 from lane where n_ready > 0),"
+            " exists (select 1 from job where cancelling is not null),"
+            " exists (select 1 from job where status = 0 and ready = 0 and owner is null and blocked_by = 0"
+            " and run_at > 0 and run_at <= ?)",
             (self._clock.now(),),
         )
         ready, cancelling, due = found[0]

@@ -1,0 +1,103 @@
+# Quaero: `make run` for a running page, `make test` for a green suite. Needs Python >= 3.11 with venv, and make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
+	'import sys; sys.version_info >= (3, 11) and print(1)' 2>/dev/null),$(name))))
+BROWSER_TESTS := $(shell find tests/browser -name 'test_*.py' 2>/dev/null | head -1)
+ARGS ?=
+CODE := $(wildcard src tests bench docs)
+TESTS := $(wildcard tests/unit tests/contract tests/integration)
+
+# uv when the venv has it (ten times faster), else the pip that comes with every venv, from version 23 on.
+# The venv leads the PATH because the build backend looks for its program there.
+install = echo "installing $(1) ..."; export PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	if [ -x $(BIN)/uv ]; then export VIRTUAL_ENV="$(CURDIR)/$(VENV)"; get="$(BIN)/uv pip install --quiet"; \
+	else get="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	$$get --require-hashes -r $(1); $$get --no-deps --no-build-isolation -e .
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.run ## Install what is missing, then start everything with the demo (ARGS="--port 8081")
+	@$(BIN)/quaero up --demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.dev browser ## Install what is missing, then run every test but chaos (ARGS="-k crawler")
+	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+ifneq ($(BROWSER_TESTS),)
+	@$(BIN)/python -m pytest tests/browser $(ARGS)  # alone: the browser driver's event loop breaks others
+endif
+
+.PHONY: check
+check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy src
+	@$(BIN)/lint-imports
+	@$(BIN)/vulture $(CODE)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Print the measured figures (ARGS names some)
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Kill, hang and starve it on purpose; minutes, not seconds
+	@$(BIN)/python -m pytest tests/chaos --timeout=1800 $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Write the tables of the reference pages from the code
+	@$(BIN)/python docs/reference/generate.py
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Choose new versions of everything and write requirements/*.txt
+	@lock() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml requirements/run.in "$$@"; }; \
+	lock -o requirements/run.txt; \
+	lock --group dev -c requirements/run.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what was installed and made here; never ./data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what the targets stand on; the stamps are files, so a second `make` installs nothing
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Quaero needs Python 3.11 or newer and found none. Install one (Debian, Ubuntu: apt install python3 python3-venv)," >&2; \
+		echo "or name it: make run PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "$(PYTHON) has no venv module. Install it (Debian, Ubuntu: apt install python3-venv) and run make again." >&2; exit 1; fi
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@$(call install,requirements/run.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@$(call install,requirements/dev.txt)
+	@touch $@ $(VENV)/.run
+
+# Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
+.PHONY: browser
+browser:
+ifneq ($(BROWSER_TESTS),)
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing Chromium ..."; apt-get update -qq; \
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+		else echo "The browser tests need Chromium (Debian: apt install chromium)." >&2; exit 1; fi; fi
+endif

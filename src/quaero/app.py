@@ -1,0 +1,175 @@
+"""The composition root: the only module that names an adapter. Everything else is handed what it needs.
+
+Also the entry point of the processes a supervisor starts: `python -m quaero.app worker|gateway`. A child reads its
+order (settings as JSON) from standard input and leaves when that closes, so none outlives its parent.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from quaero.clock import SystemClock
+from quaero.domain.entries import parse_level
+from quaero.domain.errors import QuaeroError
+from quaero.doorbell.local import LocalDoorbell
+from quaero.engine.protocol import Setup
+from quaero.engine.worker.worker import AppBroken, Worker, WorkerConfig
+from quaero.settings import Settings
+from quaero.storage.sqlite import database_path
+from quaero.storage.sqlstore import SqlStore
+
+BAD_INPUT, FENCED = 2, 75
+_PR_SET_PDEATHSIG = 1
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a child process is told to do."""
+
+    settings: Settings
+    app: str | None = None
+    listener: int = -1  # inherited descriptor of the gateway's socket
+    version: str = ""
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[SqlStore]:
+    """The store of these settings; its commits ring the doorbell. Raises StoreUnavailable and its kin."""
+    async with open_store_and_bell(settings) as (store, _):
+        yield store
+
+
+@asynccontextmanager
+async def open_store_and_bell(settings: Settings) -> AsyncIterator[tuple[SqlStore, LocalDoorbell]]:
+    """The store, and the doorbell on which other processes' commits are heard."""
+    path = database_path(settings.store.url)
+    bell = LocalDoorbell(path)
+    try:
+        store = await asyncio.to_thread(
+            SqlStore.open,
+            settings.store.url,
+            child_changes=parse_level(settings.logs.child_changes),
+            on_commit=bell.ring,
+        )
+        async with store:
+            yield store, bell
+    finally:
+        bell.close()
+
+
+def make_worker(
+    store: SqlStore, bell: LocalDoorbell, settings: Settings, app: str | None, root_id: int | None = None
+) -> Worker:
+    """A worker on this store; with `root_id` it takes jobs of that tree only."""
+    sections = {"crawler": settings.crawler, "command": settings.command}
+    setup = Setup(
+        app,
+        concurrency=settings.queue.concurrency,
+        min_level=int(parse_level(settings.logs.min_level)),
+        max_log_bytes=settings.logs.max_bytes_per_attempt,
+        max_line=settings.logs.max_line,
+        settings=msgspec.json.encode(sections),
+    )
+    config = WorkerConfig(
+        setup,
+        executors=settings.queue.executors,
+        lease=settings.queue.lease / 1e6,
+        heartbeat=settings.queue.heartbeat / 1e6,
+        grace=settings.queue.grace / 1e6,
+        jobs_retention=settings.jobs.retention,
+        root_id=root_id,
+    )
+    return Worker(store, bell, SystemClock(), config)
+
+
+async def run_worker(settings: Settings, app: str | None, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    """Run one worker until `until` is set (then it drains). Raises AppBroken if the application does not import."""
+    async with open_store_and_bell(settings) as (store, bell):
+        worker = make_worker(store, bell, settings, app)
+        worker.on_ready = on_ready
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        stopper = asyncio.create_task(_then(until.wait(), worker.stop))
+        try:
+            await worker.run()
+        finally:
+            stopper.cancel()
+
+
+async def run_gateway(order: Order, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    """Serve the gateway on the inherited socket until `until` is set."""
+    from quaero.gateway.server import serve
+    from quaero.gateway.state import Gateway
+
+    async with open_store_and_bell(order.settings) as (store, _):
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, until.set)
+        listener = socket.socket(fileno=order.listener)
+        listener.setblocking(False)
+        gateway = Gateway(store, order.version)
+        origins = order.settings.server.allowed_origins
+        await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=on_ready)
+
+
+async def _then(wait: Coroutine[Any, Any, object], call: Callable[[], None]) -> None:
+    await wait
+    call()
+
+
+async def _child(role: str, order: Order) -> None:
+    until = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), _parent_gone, until)
+
+    def ready() -> None:
+        with suppress(OSError):
+            os.write(1, b'{"ready":true}\n')
+
+    if role == "worker":
+        await run_worker(order.settings, order.app, until, ready)
+    else:
+        await run_gateway(order, until, ready)
+
+
+def _parent_gone(until: asyncio.Event) -> None:
+    """Standard input closed: the supervisor is gone."""
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        until.set()
+
+
+def _tell(message: str) -> None:
+    os.write(1, msgspec.json.encode({"error": message}) + b"\n")
+
+
+def main(role: str) -> int:
+    """Run one child process; its exit code. Trouble is told to the supervisor as one line."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    import uvloop
+
+    try:
+        uvloop.run(_child(role, order))
+    except AppBroken as broken:
+        _tell(str(broken))
+        return BAD_INPUT
+    except QuaeroError as error:
+        _tell(str(error))
+        return error.exit_code
+    except ConnectionError as lost:
+        sys.stderr.write(f"quaero {role}: {lost}\n")
+        return FENCED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,136 @@
+"""`quaero definitions`: what could be run."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from quaero.cli import output
+from quaero.cli.options import Where, examples, json_option, where_options
+from quaero.domain.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from quaero.domain.definitions import Definition, Problem
+
+
+@click.group(epilog=examples("quaero definitions list", "quaero definitions validate job-definitions/*.toml"))
+def definitions() -> None:
+    """Look at definitions: list, show, validate, export."""
+
+
+@definitions.command("list", epilog=examples("quaero definitions list", "quaero definitions list --json"))
+@json_option
+@where_options
+def list_(where: Where, as_json: bool) -> None:
+    """List the definitions of the directory and of the store."""
+    from quaero.domain.definitions import to_mapping
+
+    found, problems = asyncio.run(_all(where))
+    for problem in problems:
+        output.message(problem)
+    if as_json:
+        output.json([to_mapping(definition) for definition in found.values()])
+        return
+    rows = [
+        (d.id, d.name, ", ".join(step.name for step in d.steps), d.schedule or "by hand", "yes" if d.enabled else "no")
+        for d in found.values()
+    ]
+    output.table(("ID", "NAME", "STEPS", "SCHEDULE", "ENABLED"), rows)
+
+
+@definitions.command(
+    epilog=examples("quaero definitions show news-crawler", "quaero definitions show crawl.toml --json")
+)
+@click.argument("definition")
+@json_option
+@where_options
+def show(where: Where, as_json: bool, definition: str) -> None:
+    """Show a definition (a file or an id): its steps, what they wait for, when it runs."""
+    from quaero.domain.definitions import explain, to_mapping
+    from quaero.domain.durations import format_duration
+
+    found = asyncio.run(_one(where, definition))
+    if as_json:
+        output.json(to_mapping(found))
+        return
+    output.fields(
+        [
+            ("id", found.id),
+            ("name", found.name),
+            ("description", found.description),
+            ("schedule", explain(found.schedule) if found.schedule else "by hand"),
+            ("timeout", format_duration(found.timeout) if found.timeout else None),
+            ("enabled", "yes" if found.enabled else "no"),
+            ("tags", ", ".join(found.tags)),
+        ]
+    )
+    output.result("")
+    rows = [(s.name, s.kind, ", ".join(s.depends), s.on_error.value, str(s.limit or "")) for s in found.steps]
+    output.table(("STEP", "KIND", "WAITS FOR", "ON ERROR", "LIMIT"), rows)
+
+
+@definitions.command(
+    epilog=examples("quaero definitions validate crawl.toml", "quaero definitions validate job-definitions/*.toml")
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def validate(as_json: bool, files: tuple[Path, ...]) -> int:
+    """Say everything that is wrong with definition FILES. Exit code 0: all valid, 2: not."""
+    from quaero.domain.definitions import read
+
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            problems += read(file.read_text(encoding="utf-8"), str(file)).problems
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    if as_json:
+        output.json(problems)
+    else:
+        for problem in problems:
+            output.result(f"{problem} (a hint)" if problem.is_hint else str(problem))
+    wrong = sum(not problem.is_hint for problem in problems)
+    output.message(f"{wrong} problems in {len(files)} files" if wrong else f"{len(files)} files are valid")
+    return 2 if wrong else 0
+
+
+@definitions.command(epilog=examples("quaero definitions export news-crawler > job-definitions/news.toml"))
+@click.argument("definition")
+@where_options
+def export(where: Where, definition: str) -> None:
+    """Print a definition as the text of its file."""
+    from quaero.domain.definitions import to_toml
+
+    output.result(to_toml(asyncio.run(_one(where, definition))).rstrip("\n"))
+
+
+async def _all(where: Where) -> tuple[dict[str, "Definition"], list[str]]:
+    """Definitions by id (the directory's win), and what is wrong with files of the directory."""
+    from quaero.app import open_store
+    from quaero.domain.definitions import from_stored, load_dir
+    from quaero.keeping import store_path
+
+    settings = where.settings()
+    loaded = load_dir(settings.jobs.definitions_dir)
+    found: dict[str, Definition] = {}
+    if store_path(settings).is_file():
+        async with open_store(settings) as store:
+            for (body,) in await store.rows("select body from definition order by id"):
+                stored = from_stored(body.encode())
+                found[stored.id] = stored
+    found.update((definition.id, definition) for definition in loaded.definitions)
+    return dict(sorted(found.items())), [str(problem) for problem in loaded.problems]
+
+
+async def _one(where: Where, wanted: str) -> "Definition":
+    from quaero.cli.running import definition_in_file
+
+    in_file = definition_in_file(wanted)
+    if in_file is not None:
+        return in_file
+    found, _ = await _all(where)
+    if wanted not in found:
+        known = ", ".join(found) or "none are known"
+        raise NotFound(f"there is no definition {wanted!r}: {known}")
+    return found[wanted]

@@ -1,0 +1,102 @@
+"""Who does the work of `quaero run`: the workers that are there, or one of our own for this tree alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from quaero.app import make_worker
+from quaero.cli.output import message
+from quaero.domain.errors import InvalidInput
+from quaero.engine.worker.worker import AppBroken, Worker
+from quaero.settings import Settings
+
+if TYPE_CHECKING:
+    from quaero.doorbell.local import LocalDoorbell
+    from quaero.storage.sqlstore import SqlStore
+
+T = TypeVar("T")
+NO_TREE = 0  # tree 0 holds the service log and no work: a worker of this tree claims nothing
+
+
+class Hands(Protocol):
+    """Whoever runs the tree."""
+
+    async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
+        """What `watching` returns, while this tree is worked on."""
+
+
+class TheirHands:
+    """Workers that run already."""
+
+    async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
+        """They find the tree by themselves."""
+        return await watching
+
+
+class OurHands:
+    """A worker in this process, with executors of its own."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._ready = asyncio.Event()
+        worker.on_ready = self._ready.set
+        self._working = asyncio.ensure_future(worker.run())
+
+    async def get_ready(self) -> None:
+        """Wait until its kinds are announced. Raises InvalidInput for an application that cannot be imported."""
+        ready = asyncio.ensure_future(self._ready.wait())
+        await asyncio.wait({ready, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._working.done():
+            self._raise_trouble()
+
+    async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
+        """Work on this tree only; if the worker breaks, so does this."""
+        self._worker._config.root_id = root_id
+        watched = asyncio.ensure_future(watching)
+        await asyncio.wait({watched, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        if not watched.done():
+            watched.cancel()
+            await asyncio.wait({watched})
+            self._raise_trouble()
+        return watched.result()
+
+    async def put_down(self) -> None:
+        """Give back what is held and stop; at once, because nobody waits for it any more."""
+        self._worker.stop()
+        self._worker.stop()
+        await asyncio.wait({self._working})
+
+    def _raise_trouble(self) -> None:
+        try:
+            self._working.result()
+        except AppBroken as broken:
+            raise InvalidInput(f"--app cannot be used: {broken}") from None
+
+
+@asynccontextmanager
+async def find_hands(
+    store: "SqlStore", bell: "LocalDoorbell", settings: Settings, app: str | None, kinds: frozenset[str]
+) -> AsyncIterator[Hands]:
+    """The live workers, if together they know all these kinds; else a worker of our own."""
+    if await _are_known_by_live_workers(store, kinds):
+        yield TheirHands()
+        return
+    ours = OurHands(make_worker(store, bell, settings, app, NO_TREE))
+    try:
+        await ours.get_ready()
+        message("no running worker knows its kinds: working here, on this tree alone")
+        yield ours
+    finally:
+        await ours.put_down()
+
+
+async def _are_known_by_live_workers(store: "SqlStore", kinds: frozenset[str]) -> bool:
+    known: set[str] = set()
+    for worker in (await store.stats()).workers:
+        if worker.state == "live":
+            known.update(msgspec.json.decode(worker.kinds, type=list[str]))
+    return kinds <= known

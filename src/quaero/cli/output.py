@@ -1,0 +1,57 @@
+"""What commands print: results on stdout, messages on stderr. `--json` prints the structs of the public interface."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from quaero.cli.terminal import clean, one_line
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our output has seen enough: no trouble, but no reason to go on."""
+
+
+def result(text: str) -> None:
+    """A line of the result. Raises ReaderGoneError."""
+    try:
+        sys.stdout.write(f"{text}\n")
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+
+
+def message(text: str) -> None:
+    """A line about what goes on, for people."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def json(value: Any, *, indent: bool = True) -> None:
+    """The value as JSON: indented for one answer, one line each for a stream of them."""
+    import msgspec
+
+    encoded = msgspec.json.encode(value)
+    result((msgspec.json.format(encoded, indent=2) if indent else encoded).decode())
+
+
+def flush() -> None:
+    """Let a reader of our output have it now. Raises ReaderGoneError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], limit: int = 60) -> None:
+    """Columns as wide as what is in them; cells are cleaned and cut at `limit`."""
+    cells = [[one_line(cell, limit) for cell in row] for row in rows]
+    widths = [max(len(heading), *(len(row[n]) for row in cells), 0) for n, heading in enumerate(headings)]
+    for row in [list(headings), *cells]:
+        result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def fields(pairs: Iterable[tuple[str, str | None]]) -> None:
+    """Named values, one a line; what has no value is left out. Long values go on below their name."""
+    shown = [(name, clean(value)) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0) + 2
+    for name, value in shown:
+        result(f"{name}:".ljust(width) + value.replace("\n", "\n" + " " * width))

@@ -1,0 +1,179 @@
+"""The log lines of one job on their way out: collected cheaply, packed now and then, capped.
+
+A line longer than allowed becomes several, marked as continued. A job that writes more than its cap keeps the start
+and the last 1 MiB; between them stands how many lines are missing. Adding takes no lock: this is the hot path of
+every log call.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import msgspec
+
+from quaero.domain.bounds import LOG_TAIL_KEPT
+from quaero.domain.entries import Level, Originator
+from quaero.engine.text import clean, fits, pieces
+
+CHUNK_BYTES = 64 * 1024
+LINE_OVERHEAD = 16
+CONTINUED = {"continued": True}
+
+Packed = tuple[Any, ...]  # (at, level, message) or with fields: a `Line` as it goes over the wire
+
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+
+class Tell(Protocol):
+    """Takes lines that are packed: how many, a mask of their levels, first and last time, body, originator."""
+
+    def __call__(self, count: int, levels: int, first_at: int, last_at: int, body: bytes, originator: int) -> None: ...
+
+
+class LineBuffer:
+    """Lines of one owner. `mark` is told when there is something to pack, once until it is packed.
+
+    Without a `cap` (bytes) everything is kept.
+    """
+
+    __slots__ = ("_cap", "_kept", "_lock", "_mark", "_marked", "_max_line", "_pending", "_ring", "_ring_size",
+                 "_size", "_surely_fits", "_tell", "_trigger", "_uncounted", "is_closed")  # fmt: skip
+
+    def __init__(
+        self,
+        tell: Tell,
+        mark: Callable[["LineBuffer"], None],
+        lock: AbstractContextManager[Any],
+        max_line: int,
+        cap: int | None = None,
+    ) -> None:
+        self.is_closed = False
+        self._tell = tell
+        self._mark = mark
+        self._lock = lock
+        self._max_line = max_line
+        self._surely_fits = max_line // 4
+        self._cap = cap
+        self._pending: list[Packed] = []
+        self._marked = False
+        self._size = 0  # of what is pending
+        self._kept = 0  # of what was told
+        self._trigger = CHUNK_BYTES if cap is None else min(CHUNK_BYTES, cap)
+        self._ring: deque[Packed] | None = None
+        self._ring_size = 0
+        self._uncounted = 0  # lines beyond the cap
+
+    def add(self, at: int, level: int, message: str, fields: dict[str, Any] | None = None) -> None:
+        """Add a line; `at` in microseconds since the epoch. Any thread may."""
+        if len(message) > self._surely_fits or "\0" in message:
+            return self._add_odd(at, level, message, fields)
+        self._pending.append((at, level, message) if fields is None else (at, level, message, fields))
+        self._size += len(message) + LINE_OVERHEAD
+        if self._size >= self._trigger or not self._marked:
+            self._added()
+        return None
+
+    def _add_odd(self, at: int, level: int, message: str, fields: dict[str, Any] | None) -> None:
+        message = clean(message)
+        parts = [message] if fits(message, self._max_line) else pieces(message, self._max_line)
+        for part in parts:
+            self._pending.append((at, level, part) if fields is None else (at, level, part, fields))
+            self._size += len(part) + LINE_OVERHEAD
+            fields = CONTINUED if fields is None else {**fields, **CONTINUED}
+        self._added()
+
+    def _added(self) -> None:
+        if self._size >= self._trigger and not self.is_closed:
+            with self._lock:
+                self.pack()
+        elif not self._marked:
+            self._marked = True
+            self._mark(self)
+
+    def pack(self) -> None:
+        """Tell what is pending. Callers hold the lock, so that two packs of one owner keep their order."""
+        lines = self.take()
+        if self._ring is not None:
+            self._keep_last(lines)
+        elif lines:
+            self._tell_lines(lines)
+            if self._cap is not None:
+                self._trigger = min(CHUNK_BYTES, self._cap - self._kept)
+                if self._trigger <= 0:
+                    self._ring = deque()
+                    self._trigger = CHUNK_BYTES
+
+    def take(self) -> list[Packed]:
+        """What is pending, no longer so. Lines added meanwhile stay."""
+        self._marked = False
+        count = len(self._pending)
+        lines = self._pending[:count]
+        del self._pending[:count]
+        self._kept += self._size
+        self._size = 0
+        return lines
+
+    def close(self) -> None:
+        """Tell everything, with what the cap cut. Callers hold the lock."""
+        self.is_closed = True
+        self.pack()
+        if not self._ring:
+            return
+        ring, self._ring = list(self._ring), None
+        if lost := self._uncounted - len(ring):
+            words = f"{lost:,} lines are missing here: this attempt wrote more than it may keep"
+            self._tell_lines([(ring[0][0], Level.WARN, words, {"lost": lost})], Originator.SYSTEM)
+        self._tell_lines(ring)
+
+    def _keep_last(self, lines: list[Packed]) -> None:
+        ring = self._ring
+        assert ring is not None
+        self._uncounted += len(lines)
+        ring.extend(lines)
+        self._ring_size += sum(len(line[2]) + LINE_OVERHEAD for line in lines)
+        while self._ring_size > LOG_TAIL_KEPT and ring:
+            self._ring_size -= len(ring.popleft()[2]) + LINE_OVERHEAD
+
+    def _tell_lines(self, lines: list[Packed], originator: int = Originator.WORKER) -> None:
+        levels = 0
+        for level in {line[1] for line in lines}:
+            levels |= 1 << level
+        first, last = lines[0][0], lines[-1][0]
+        body = encode_lines(lines)
+        self._tell(len(lines), levels, min(first, last), max(first, last), body, originator)
+
+
+class OrphanLines(LineBuffer):
+    """Lines nobody owns, for the service log: `info` and up."""
+
+    __slots__ = ()
+
+    def add(self, at: int, level: int, message: str, fields: dict[str, Any] | None = None) -> None:
+        """Add a line unless it is a debugging one."""
+        if level > Level.DEBUG:
+            super().add(at, level, message, fields)
+
+
+def encode_lines(lines: list[Packed]) -> bytes:
+    """Lines as MessagePack. What cannot be encoded as it is (half a surrogate pair, strange fields) is written out."""
+    try:
+        return _encode(lines)
+    except (UnicodeEncodeError, OverflowError, ValueError, TypeError, RecursionError):
+        return _encode([_plain(line) for line in lines])
+
+
+def _plain(line: Packed) -> Packed:
+    at, level, message, *rest = line
+    if not rest:
+        return (at, level, clean(message))
+    fields = {clean(str(name)): _plain_value(value) for name, value in rest[0].items()}
+    return (at, level, clean(message), fields)
+
+
+def _plain_value(value: Any) -> Any:
+    try:
+        _encode(value)
+    except (UnicodeEncodeError, OverflowError, ValueError, TypeError, RecursionError):
+        return clean(repr(value))
+    return value

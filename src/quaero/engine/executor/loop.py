@@ -1,0 +1,34 @@
+"""The event loop handlers run on: uvloop, with tasks that know whose they are."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
+
+from quaero.engine.context import JobContext, current
+
+
+class JobTask(asyncio.Task[Any]):
+    """A task a handler started: it knows whose it is, for what goes wrong in it when nobody looks."""
+
+    job: JobContext | None = None
+
+
+def _job_task(
+    loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], *, context: Context | None = None
+) -> JobTask:
+    task = JobTask(coro, loop=loop, context=context)
+    task.job = current.get()
+    return task
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop whose tasks are `JobTask`s."""
+    try:
+        import uvloop
+    except ImportError:  # not on this platform: slower, and the same
+        loop = asyncio.new_event_loop()
+    else:
+        loop = uvloop.new_event_loop()
+    loop.set_task_factory(_job_task)
+    return loop

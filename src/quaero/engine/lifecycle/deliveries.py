@@ -1,0 +1,70 @@
+"""Events on their way to subscribers: one at a time per subscriber and tree, in order, kept until they were taken.
+
+A delivery can never touch the job it tells of: it is written in the job's transaction and forgotten in its own.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from quaero.domain.entries import Level
+from quaero.domain.outcome import backoff
+from quaero.storage.port import Ledger, Note
+
+MOST_ATTEMPTS = 20
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One event for one subscriber. `event` is JSON, tagged with its type."""
+
+    id: int
+    subscriber: str
+    root_id: int
+    event: bytes
+    attempts: int
+
+
+def take_deliveries(ledger: Ledger, worker_id: int, subscribers: Sequence[str], limit: int) -> list[Delivery]:
+    """Give a worker the next event of up to `limit` (subscriber, tree) pairs that are due."""
+    found = [
+        Delivery(*row)
+        for row in ledger.rows(
+            "select id, subscriber, root_id, event, attempts from delivery d where owner is null and due_at <= ?"
+            " and not exists (select 1 from delivery e"
+            " where e.subscriber = d.subscriber and e.root_id = d.root_id and e.id < d.id)"
+            " order by id limit ?",
+            (ledger.now, limit),
+        )
+        if row[1] in subscribers
+    ]
+    for delivery in found:
+        ledger.run("update delivery set owner = ? where id = ?", (worker_id, delivery.id))
+    return found
+
+
+def settle_delivery(ledger: Ledger, worker_id: int, delivery: Delivery, error: str | None) -> None:
+    """Forget an event that was taken; try one that was not again later, and say so when giving up."""
+    mine = (delivery.id, worker_id)
+    if error is None:
+        ledger.run("delete from delivery where id = ? and owner = ?", mine)
+        return
+    if delivery.attempts + 1 >= MOST_ATTEMPTS:
+        if ledger.run("delete from delivery where id = ? and owner = ?", mine):
+            _say_so(ledger, delivery, error)
+        return
+    due = ledger.now + backoff(delivery.attempts + 1, ledger.rng.random())
+    ledger.run(
+        "update delivery set owner = null, attempts = attempts + 1, due_at = ? where id = ? and owner = ?", (due, *mine)
+    )
+
+
+def _say_so(ledger: Ledger, delivery: Delivery, error: str) -> None:
+    root = ledger.load((delivery.root_id,)).get(delivery.root_id)
+    if root is not None:
+        message = f"Subscriber {delivery.subscriber} failed {MOST_ATTEMPTS} times and was given up on: {error}"
+        ledger.note(root, Note(Level.ERROR, message))
+
+
+def release_deliveries(ledger: Ledger, worker_id: int) -> None:
+    """Let others take what a worker that is gone had taken."""
+    ledger.run("update delivery set owner = null where owner = ?", (worker_id,))

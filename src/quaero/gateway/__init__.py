@@ -1,0 +1,1 @@
+"""How the world sees the jobs: the HTTP side of Quaero. It serves viewers and accepts requests; it never runs jobs."""

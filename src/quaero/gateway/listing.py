@@ -1,0 +1,142 @@
+"""Lists of jobs: filters, order and paging of `GET /api/jobs` and of a job's children. Never truncated in silence."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import msgspec
+
+from quaero.domain.errors import InvalidInput, NotFound
+from quaero.domain.job import Job
+from quaero.domain.status import BY_WORD, WORDS, JobStatus
+from quaero.domain.wire import WireJob, parse_id, wire_job
+from quaero.gateway.state import Gateway
+from quaero.storage.port import JobFilter, JobPage, Store
+
+MAX_LIMIT = 1_000
+MAX_OFFSET = 100_000  # deeper pages are reached by cursor
+
+Order = Literal["-created_at", "created_at"]
+
+
+class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which jobs to list. `status` is a comma list; `parent_id` an id or `root`; `order` by time of creation."""
+
+    limit: int = 50
+    cursor: str | None = None
+    offset: int = 0
+    status: str = ""
+    kind: str | None = None
+    tag: str | None = None
+    parent_id: str = "root"
+    q: str | None = None
+    order: Order = "-created_at"
+
+
+class ChildrenQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which children to list: as `JobsQuery`, within one parent."""
+
+    limit: int = 50
+    cursor: str | None = None
+    offset: int = 0
+    status: str = ""
+    kind: str | None = None
+    tag: str | None = None
+    q: str | None = None
+    order: Order = "-created_at"
+
+
+class JobList(msgspec.Struct, frozen=True):
+    """A page of jobs. `next_cursor` is null on the last one."""
+
+    jobs: list[WireJob]
+    total_count: int
+    total_is_lower_bound: bool
+    limit: int
+    next_cursor: str | None
+
+
+def parse_statuses(words: str) -> tuple[JobStatus, ...]:
+    """The statuses a comma list names. Raises InvalidInput with the words there are."""
+    wanted = [word.strip() for word in words.split(",") if word.strip()]
+    if unknown := [word for word in wanted if word not in BY_WORD]:
+        raise InvalidInput(f"status {unknown[0]!r} is unknown: use {', '.join(WORDS)}")
+    return tuple(BY_WORD[word] for word in wanted)
+
+
+def bounded(name: str, value: int, low: int, high: int) -> int:
+    """The value, if it is within its bounds. Raises InvalidInput."""
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {value}: it must be {low} to {high:,}")
+    return value
+
+
+async def list_jobs(gateway: Gateway, query: JobsQuery | ChildrenQuery, where: JobFilter) -> JobList:
+    """The page of jobs a query asks for, within `where`."""
+    limit = bounded("limit", query.limit, 1, MAX_LIMIT)
+    where = replace(
+        where,
+        statuses=parse_statuses(query.status),
+        kind=query.kind,
+        tag=query.tag,
+        q=query.q or None,
+        descending=query.order == "-created_at",
+    )
+    page = await _page(gateway.store, where, limit, query)
+    names = await step_names(gateway.store, page.jobs)
+    return JobList(
+        jobs=[wire_job(job, names) for job in page.jobs],
+        total_count=page.total,
+        total_is_lower_bound=page.total_is_lower_bound,
+        limit=limit,
+        next_cursor=None if page.next_after is None else f"j{page.next_after}",
+    )
+
+
+async def _page(store: Store, where: JobFilter, limit: int, query: JobsQuery | ChildrenQuery) -> JobPage:
+    after = _position(query.cursor)
+    to_skip = bounded("offset", query.offset, 0, MAX_OFFSET)
+    if to_skip and after is not None:
+        raise InvalidInput("give a cursor or an offset, not both")
+    while to_skip:
+        page = await store.jobs(where, limit=min(to_skip, MAX_LIMIT), after=after)
+        if page.next_after is None:
+            return replace(page, jobs=[])
+        to_skip -= len(page.jobs)
+        after = page.next_after
+    return await store.jobs(where, limit=limit, after=after)
+
+
+def _position(cursor: str | None) -> int | None:
+    if not cursor:
+        return None
+    position = parse_id(cursor[1:]) if cursor[0] == "j" else None
+    if position is None:
+        raise InvalidInput(f"cursor {cursor[:40]!r} is not one of a job list: take it from next_cursor")
+    return position
+
+
+def jobs_filter(query: JobsQuery) -> JobFilter:
+    """Roots, or the children of one job."""
+    if query.parent_id == "root":
+        return JobFilter(roots=True)
+    parent_id = parse_id(query.parent_id)
+    if parent_id is None:
+        raise InvalidInput(f"parent_id {query.parent_id[:40]!r} is neither a job id nor `root`")
+    return JobFilter(parent_id=parent_id)
+
+
+async def step_names(store: Store, jobs: Iterable[Job]) -> Mapping[int, str]:
+    """The names of the steps these jobs belong to, by id."""
+    ids = {job.step_id for job in jobs if job.step_id is not None and not job.is_step}
+    if not ids:
+        return {}
+    return {step.id: step.name or step.kind for step in await store.jobs_by_id(sorted(ids))}
+
+
+async def find_job(store: Store, job_id: int) -> Job:
+    """The job of this id. Raises NotFound."""
+    job = await store.job(job_id)
+    if job is None or job.purging:
+        raise NotFound(f"there is no job {job_id}")
+    return job

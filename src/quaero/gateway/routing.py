@@ -1,0 +1,215 @@
+"""A small typed router: a route is a function whose parameters say what it needs.
+
+    @routes.get("/api/jobs/{id}")
+    async def show_job(gateway: Gateway, id: JobId) -> WireJobDetail: ...
+
+`gateway` is the process's state, names in braces come from the path, `query` and `body` are decoded into the annotated
+msgspec type (unknown fields refused), `headers` are the raw ones. What it returns is sent as JSON. Signatures are read
+once, when the routes are declared; a request costs a table look-up and the decoding.
+"""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NewType
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
+from quaero.domain.wire import Problem, parse_id
+from quaero.gateway.answers import Answer, error_answer, json_answer, problem_answer
+from quaero.gateway.gate import MUTATIONS, BodyTooLargeError
+from quaero.gateway.state import Gateway
+
+JobId = NewType("JobId", int)
+Endpoint = Callable[..., Awaitable[Any]]
+Headers = Mapping[bytes, bytes]
+MAX_PARAMETERS = 50
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path. `body` decodes the request's body, None if it takes none."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    wants: tuple[str, ...]
+    query: type | None
+    body_type: Any
+    body: Callable[[bytes], Any] | None
+    doc: str
+
+
+@dataclass(slots=True)
+class Routes:
+    """Routes declared together, in one module."""
+
+    all: list[Route] = field(default_factory=list)
+
+    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        """Declare a route that only reads."""
+        return self._declare("GET", path)
+
+    def post(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        """Declare a route that does something."""
+        return self._declare("POST", path)
+
+    def delete(self, path: str) -> Callable[[Endpoint], Endpoint]:
+        """Declare a route that removes something."""
+        return self._declare("DELETE", path)
+
+    def _declare(self, method: str, path: str) -> Callable[[Endpoint], Endpoint]:
+        def declare(endpoint: Endpoint) -> Endpoint:
+            self.all.append(_route(method, path, endpoint))
+            return endpoint
+
+        return declare
+
+
+def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+    wants = inspect.signature(endpoint, eval_str=True).parameters
+    known = {"gateway", "query", "body", "headers", *_names(path)}
+    if unknown := set(wants) - known:
+        raise TypeError(f"{endpoint.__name__} wants {sorted(unknown)}, a route offers {sorted(known)}")
+    body_type = wants["body"].annotation if "body" in wants else None
+    return Route(
+        method=method,
+        path=path,
+        endpoint=endpoint,
+        wants=tuple(wants),
+        query=wants["query"].annotation if "query" in wants else None,
+        body_type=body_type,
+        body=msgspec.json.Decoder(body_type).decode if body_type is not None else None,
+        doc=inspect.getdoc(endpoint) or "",
+    )
+
+
+def _names(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+class Router:
+    """The ASGI application of the REST routes."""
+
+    def __init__(self, gateway: Gateway, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+        self._gateway = gateway
+        self._plain: dict[str, dict[str, Route]] = {}
+        self._shaped: dict[int, list[tuple[tuple[str, ...], dict[str, Route]]]] = {}
+        for route in self.routes:
+            self._methods_of(route.path)[route.method] = route
+
+    def _methods_of(self, path: str) -> dict[str, Route]:
+        if not _names(path):
+            return self._plain.setdefault(path, {})
+        parts = tuple(path.split("/"))
+        bucket = self._shaped.setdefault(len(parts), [])
+        for shape, methods in bucket:
+            if shape == parts:
+                return methods
+        bucket.append((parts, {}))
+        return bucket[-1][1]
+
+    def _find(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        plain = self._plain.get(path)
+        if plain is not None:
+            return plain, {}
+        given = path.split("/")
+        for shape, methods in self._shaped.get(len(given), ()):
+            if all(want == part or want[:1] == "{" for want, part in zip(shape, given, strict=True)):
+                return methods, {w[1:-1]: p for w, p in zip(shape, given, strict=True) if w[:1] == "{"}
+        return {}, {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Whatever goes wrong is answered too, as a problem."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        try:
+            answer = await self._answer(scope, receive)
+        except QuaeroError as error:
+            answer = error_answer(error)
+        except msgspec.MsgspecError as error:
+            answer = error_answer(InvalidInput(str(error)))
+        except BodyTooLargeError:
+            raise
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            answer = problem_answer(Problem("urn:quaero:internal", "internal", 500, "see the server's log"))
+        await answer.send(send, with_body=scope["method"] != "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        methods, params = self._find(scope["path"])
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = methods.get(method)
+        if route is None:
+            return _no_route(scope, methods)
+        if self._gateway.draining and method in MUTATIONS:
+            return _draining()
+        result = await route.endpoint(**await self._arguments(route, scope, receive, params))
+        return result if isinstance(result, Answer) else json_answer(result)
+
+    async def _arguments(self, route: Route, scope: Scope, receive: Receive, params: dict[str, str]) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for name in route.wants:
+            if name == "gateway":
+                given[name] = self._gateway
+            elif name == "query":
+                given[name] = _query(scope["query_string"], route.query)
+            elif name == "headers":
+                given[name] = dict(scope["headers"])
+            elif name == "body" and route.body is not None:
+                given[name] = route.body(await _read(receive) or b"{}")
+            else:
+                given[name] = _job_id(params[name])
+        if route.query is None and scope["query_string"]:
+            raise InvalidInput("this route takes no query parameters")
+        return given
+
+
+def _no_route(scope: Scope, methods: Mapping[str, Route]) -> Answer:
+    if not methods:
+        return problem_answer(Problem("urn:quaero:not-found", "not found", 404, f"there is no {scope['path']}"))
+    allowed = sorted({*methods, *(("HEAD",) if "GET" in methods else ())})
+    document = Problem("urn:quaero:method", "method", 405, f"{scope['path']} takes {', '.join(allowed)}")
+    return problem_answer(document, (b"allow", ", ".join(allowed).encode()))
+
+
+def _draining() -> Answer:
+    document = Problem("urn:quaero:draining", "draining", 503, "this server is stopping: try again in a few seconds")
+    return problem_answer(document, (b"retry-after", b"2"))
+
+
+def _job_id(text: str) -> JobId:
+    number = parse_id(text)
+    if number is None:
+        raise NotFound(f"there is no job {text[:40]!r}: a job id is a number")
+    return JobId(number)
+
+
+def _query(raw: bytes, kind: type | None) -> Any:
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+    except ValueError as error:
+        raise InvalidInput(f"the query string cannot be read: {error}") from None
+    given = dict(pairs)
+    if len(given) != len(pairs):
+        raise InvalidInput("a query parameter was given twice")
+    return msgspec.convert(given, kind, strict=False)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidInput("the connection ended before the body did")
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

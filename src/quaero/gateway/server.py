@@ -1,0 +1,103 @@
+"""Serving: uvicorn inside our own loop, stopped by us and not by signals.
+
+    bind ──> serve until `stop` is set ──> drain: no new mutations, what is under way ends ──> close
+
+A port that is taken, an address that is not ours or a bind off loopback is refused in one line before anything starts.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from quaero.domain.errors import InvalidInput
+from quaero.gateway.application import application
+from quaero.gateway.gate import Place, require_loopback
+from quaero.gateway.state import Gateway
+
+BACKLOG = 2048
+DRAIN_SECONDS = 5
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket (port 0: any free one). Raises OpenBind off loopback, InvalidInput if it cannot be had."""
+    require_loopback(host)
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        taken = f"port {port} is in use: choose another with --port" if error.errno == errno.EADDRINUSE else str(error)
+        raise InvalidInput(f"cannot serve on {host}:{port}: {taken}") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn with our stop instead of signals, and our drain."""
+
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, stop: asyncio.Event, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._stop = stop
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the program, not to a library in it."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, then say so."""
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Keep the date header right until it is time to stop: one wake-up a second, uvicorn's own makes ten."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._stop.wait()
+                self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new mutations first, so that what is under way is all there is to wait for."""
+        self._gateway.draining = True
+        await super().shutdown(sockets=sockets)
+
+
+async def serve(
+    gateway: Gateway,
+    listener: socket.socket,
+    *,
+    stop: asyncio.Event,
+    allowed_origins: Iterable[str] = (),
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve on a bound socket until `stop` is set, then end within `DRAIN_SECONDS`. Closes the socket."""
+    place = Place(listener.getsockname()[1], frozenset(origin.encode() for origin in allowed_origins))
+    config = uvicorn.Config(
+        application(gateway, place),
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        backlog=BACKLOG,
+    )
+    try:
+        await _Server(config, gateway, stop, on_ready).serve([listener])
+    finally:
+        listener.close()

@@ -1,0 +1,18 @@
+"""What every route of a gateway process works with. Viewers' state lives with their streams, not here."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from quaero.clock import Clock, SystemClock
+from quaero.storage.port import Store
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One gateway process: its store, its clock, its name. `draining`: it finishes and takes nothing new."""
+
+    store: Store
+    version: str
+    clock: Clock = field(default_factory=SystemClock)
+    instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    draining: bool = False

@@ -1,0 +1,210 @@
+"""The jobs of one transaction: an identity map over their rows, and the statements that load and save them.
+
+A leaf's row is loaded and saved without the columns that only a job with others below it uses. What was merely
+reserved is saved by a statement of its own: that is every job's first write, and the cheapest it can be.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
+from quaero.domain.status import WORDS
+from quaero.storage.connection import Connection, Row
+
+LEAF = STATIC + MOVING
+TALLIES = tuple(f"{scope}_{word}" for scope in "nb" for word in WORDS)
+LEAF_SQL = ", ".join(LEAF)
+BRANCH_SQL = ", ".join(BRANCH + TALLIES)
+_NEWBORN = (*STATIC, "status", "ready", "run_at", "blocked_by")
+
+_INSERT_LEAF = f"insert into job({', '.join(_NEWBORN)}) values({', '.join('?' * len(_NEWBORN))})"
+_UPDATE_LEAF = f"update job set {', '.join(f'{c}=?' for c in MOVING)} where id=?"
+_UPDATE_BRANCH = f"update job set {', '.join(f'{c}=?' for c in MOVING + BRANCH + TALLIES)} where id=?"
+_RESERVE = "update job set ready = 0, owner = ?, epoch = ?, version = ? where id = ?"
+_newborn_values = attrgetter(*_NEWBORN)
+_leaf_values = attrgetter(*MOVING, "id")
+_reserved_values = attrgetter("owner", "epoch", "version", "id")
+_moving_values = attrgetter(*MOVING, *BRANCH)
+_before = attrgetter("status", "ready", "owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Ready jobs by lane, jobs in use by limit, all jobs by status, and how many became terminal."""
+
+    lanes: dict[int, int]
+    uses: dict[int, int]
+    counts: list[int]
+    closed: int
+
+
+class JobMap:
+    """Loads, keeps and saves the jobs of one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+        self._jobs: dict[int, Job] = {}
+        self._was: dict[int, tuple[int, int, int | None]] = {}
+        self._new: dict[int, Job] = {}
+        self._touched: dict[int, Job] = {}
+        self._reserved: dict[int, Job] = {}
+        self._above: dict[tuple[Any, ...], list[tuple[list[int], int]]] = {}
+        self._gone = [0] * 6
+
+    def new_ids(self, n: int) -> int:
+        """The first of `n` consecutive ids."""
+        ((last,),) = self.db.rows(
+            "update meta set value = cast(cast(value as integer) + ? as text) where key = 'last_id' returning value",
+            (n,),
+        )
+        return int(last) - n + 1
+
+    def load(self, ids: Iterable[int]) -> dict[int, Job]:
+        """The jobs of these ids, identity-mapped; unknown ids are left out."""
+        known = self._jobs
+        wanted = set(ids)
+        missing = wanted.difference(known)
+        if missing:
+            sql = f"select {LEAF_SQL} from job where {self.db.member('id')}"
+            self.adopt(self.db.rows(sql, (self.db.array(missing),)))
+        return {i: known[i] for i in wanted if i in known}
+
+    def adopt(self, rows: list[Row]) -> list[Job]:
+        """Jobs of rows of `LEAF_SQL`; what is already loaded keeps its changes."""
+        jobs, branches = [], []
+        known, was = self._jobs, self._was
+        for row in rows:
+            job = known.get(row[0])
+            if job is None:
+                job = Job(*row)
+                known[job.id] = job
+                was[job.id] = _before(job)
+                if job.is_branch:
+                    branches.append(job.id)
+            jobs.append(job)
+        if branches:
+            self._load_branches(branches)
+        return jobs
+
+    def _load_branches(self, ids: list[int]) -> None:
+        sql = f"select id, {BRANCH_SQL} from job where {self.db.member('id')}"
+        width = len(BRANCH) + 1
+        for row in self.db.rows(sql, (self.db.array(ids),)):
+            job = self._jobs[row[0]]
+            for name, value in zip(BRANCH, row[1:width], strict=True):
+                setattr(job, name, value)
+            job.tallies = list(row[width:])
+
+    def get(self, job_id: int) -> Job:
+        """One job that must exist."""
+        job = self._jobs.get(job_id)
+        return job if job is not None else self.load((job_id,))[job_id]
+
+    def guarded(self, pairs: Iterable[tuple[int, int]], owner: int) -> dict[int, Job]:
+        """The fence: only jobs that `owner` holds under exactly the epoch given."""
+        wanted = set(pairs)  # a job may be named under two epochs, one of them stale
+        loaded = self.load(job_id for job_id, _ in wanted)
+        return {i: job for i, job in loaded.items() if job.owner == owner and (i, job.epoch) in wanted}
+
+    def add(self, job: Job) -> None:
+        """Keep a new job."""
+        self._jobs[job.id] = self._new[job.id] = job
+        self._was[job.id] = (-1, 0, None)
+
+    def touch(self, job: Job) -> None:
+        """Save this job at the flush; its version moves with each flush that saves it."""
+        if job.id not in self._touched:
+            self._touched[job.id] = job
+            job.version += 1
+
+    def reserve(self, job: Job, owner: int) -> None:
+        """Give a ready job to a worker, under a new epoch."""
+        job.ready = 0
+        job.owner = owner
+        job.epoch += 1
+        if job.id not in self._touched:
+            job.version += 1
+            self._reserved[job.id] = job
+
+    def above(self, job: Job) -> list[tuple[list[int], int]]:
+        """The tallies a change of this job moves, as (counts, offset): its parent's, its step's and its root's.
+
+        Direct counts start at 0, those of everything below at 6. Steps count in their parent's direct counts only.
+        """
+        key = (job.parent_id, job.step_id, job.root_id, job.is_step)
+        known = self._above.get(key)
+        if known is None:
+            known = self._above[key] = self._find_above(job)
+        return known
+
+    def _find_above(self, job: Job) -> list[tuple[list[int], int]]:
+        """Touched once for each flush: whoever asks is about to move them."""
+        if job.parent_id is None:
+            return []
+        places = [(self.get(job.parent_id), 0)]
+        if not job.is_step:
+            places += [(self.get(i), 6) for i in (job.step_id, job.root_id) if i is not None]
+        for row, _ in places:
+            row.become_branch()
+            self.touch(row)
+        return [(row.tallies, offset) for row, offset in places]
+
+    def discount(self, job: Job) -> None:
+        """Take a job that is being removed out of the global counts."""
+        self._gone[job.status] += 1
+
+    def _insert_new(self) -> None:
+        new = self._new
+        if not new:
+            return
+        self.db.run_many(_INSERT_LEAF, map(_newborn_values, new.values()))
+        for job_id, job in new.items():
+            if job.version:
+                self._touched[job_id] = job
+        new.clear()
+
+    def _update_touched(self) -> None:
+        leaves: list[Job] = []
+        branches: list[Job] = []
+        for job in self._touched.values():
+            (branches if job.is_branch else leaves).append(job)
+        if leaves:
+            self.db.run_many(_UPDATE_LEAF, map(_leaf_values, leaves))
+        reserved = [job for job in self._reserved.values() if job.id not in self._touched]
+        if reserved:
+            self.db.run_many(_RESERVE, map(_reserved_values, reserved))
+        self._reserved = {}
+        branches.sort(key=lambda job: -job.id)
+        if branches:
+            self.db.run_many(
+                _UPDATE_BRANCH, [(*_moving_values(b), *(b.tallies or [0] * NO_TALLIES), b.id) for b in branches]
+            )
+        self._touched = {}
+        self._above = {}
+
+    def _differences(self) -> Differences:
+        """What other rows must learn of, from what was loaded and what will be saved; asked once for each flush."""
+        lanes: dict[int, int] = defaultdict(int)
+        uses: dict[int, int] = defaultdict(int)
+        counts = [-n for n in self._gone]
+        self._gone = [0] * 6
+        closed = 0
+        for jobs in (self._new, self._touched, self._reserved):
+            for job_id, job in jobs.items():
+                status, ready, owner = self._was[job_id]
+                if job.ready != ready:
+                    lanes[job.lane_id] += job.ready - ready
+                if job.status != status:
+                    counts[job.status] += 1
+                    if status >= 0:
+                        counts[status] -= 1
+                    closed += job.is_terminal
+                held = (job.owner is not None) - (owner is not None)
+                if held and (job.limit_id or job.step_limit_id):
+                    for limit in filter(None, (job.limit_id, job.step_limit_id)):
+                        uses[limit] += held
+                self._was[job_id] = (job.status, job.ready, job.owner)
+        return Differences(lanes, uses, counts, closed)

@@ -1,0 +1,189 @@
+"""What a transaction script may do: the ledger, one transaction's unit of work."""
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any, Protocol
+
+import msgspec
+
+from quaero.domain.entries import Level
+from quaero.domain.events import Event
+from quaero.domain.facts import Document, Limit, Lines
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
+from quaero.storage.port.views import WorkerRow
+
+
+class Note(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An entry Quaero itself writes: a change of status, a spawn, a marker.
+
+    `status` of a change is the new one, else -1. `count` is how many were spawned, lost or skipped.
+    """
+
+    level: int
+    message: str = ""
+    status: int = -1
+    count: int = 0
+    fields: dict[str, Any] | None = None
+
+
+class Want(msgspec.Struct, frozen=True):
+    """A worker's appetite: up to `n` ready jobs of these kinds, of one tree only if `root_id` is given."""
+
+    kinds: tuple[str, ...]
+    n: int
+    root_id: int | None = None
+
+
+class Lookup(Protocol):
+    """The questions a script may ask beyond loading by id.
+
+    Every answer sees what this transaction has changed so far, as locked jobs of the ledger.
+    """
+
+    def ready(self, want: Want) -> list[Job]:
+        """Ready jobs, by priority, going round by root within a priority, honouring every limit."""
+
+    def owned_by(self, worker_id: int, limit: int) -> list[Job]:
+        """Jobs a worker holds."""
+
+    def due(self, limit: int) -> list[Job]:
+        """Pending jobs whose `run_at` has come and that nothing else holds back."""
+
+    def next_due(self) -> int:
+        """The earliest moment at which something becomes ready by time alone; 0 if nothing will."""
+
+    def children(
+        self, parent_id: int, *, statuses: Iterable[JobStatus] | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Job]:
+        """Direct children with an id above `after`, in order of id."""
+
+    def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
+        """Jobs at or below `top_id` in these statuses, in order of id."""
+
+    def open_leaves(self, top_id: int, limit: int) -> list[Job]:
+        """Jobs at or below `top_id` that are pending, or running and not asked to cancel yet."""
+
+    def open_below(self, top_id: int) -> bool:
+        """Whether anything at or below `top_id` is not terminal."""
+
+    def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
+        """Ids of a tree's jobs by their keys."""
+
+    def open_root(self, kind: str, key: str) -> int | None:
+        """The non-terminal root of this kind and key."""
+
+    def dependents(self, job_id: int) -> list[int]:
+        """Ids of the siblings that wait for a job."""
+
+    def waits_for(self, job_id: int) -> list[int]:
+        """Ids of the siblings a job waits for."""
+
+    def lapsed(self, limit: int) -> list[WorkerRow]:
+        """Workers whose lease has ended and that were not swept yet."""
+
+
+class JobLedger(Protocol):
+    """Jobs of one transaction. They are identity-mapped: loading twice gives the same object."""
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the epoch by the store's clock, the same for the whole transaction."""
+
+    @property
+    def rng(self) -> Random:
+        """Chance, for back-off."""
+
+    @property
+    def find(self) -> Lookup:
+        """Questions beyond loading by id."""
+
+    def new_ids(self, n: int) -> int:
+        """The first of `n` consecutive ids, above every id ever given. Ids are never used twice."""
+
+    def load(self, ids: Iterable[int]) -> dict[int, Job]:
+        """The jobs of these ids, locked until the commit; unknown ids are left out."""
+
+    def get(self, job_id: int) -> Job:
+        """One job that must exist."""
+
+    def guarded(self, pairs: Iterable[tuple[int, int]], owner: int) -> dict[int, Job]:
+        """The jobs whose (id, epoch) is given and that `owner` holds. The fence: all others are left out."""
+
+    def above(self, job: Job) -> list[tuple[list[int], int]]:
+        """The tallies a change of this job moves: (counts, offset of the first), its parent's before others."""
+
+    def add(self, job: Job) -> None:
+        """Keep a new job."""
+
+    def touch(self, job: Job) -> None:
+        """Save this job's changes."""
+
+    def reserve(self, job: Job, owner: int) -> None:
+        """Give a ready job to a worker, under a new epoch."""
+
+    def discount(self, job: Job) -> None:
+        """Take a job that is being removed out of the global counts."""
+
+
+class RecordLedger(Protocol):
+    """What a transaction records beside the jobs' own rows."""
+
+    @property
+    def child_level(self) -> Level:
+        """How loud a change of status below roots and steps is."""
+
+    def note(self, job: Job, note: Note) -> None:
+        """Append an entry to the job's journal."""
+
+    def lines(self, job: Job, lines: Lines) -> None:
+        """Append captured log lines to the job's journal."""
+
+    def count_error(self, job: Job, fingerprint: str, message: str, n: int) -> None:
+        """Add `n` (1, or -1 when a failed job is retried) to a tree's error group."""
+
+    def add_document(self, job: Job, document: Document) -> None:
+        """Keep a document with a job."""
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether any event has a subscriber at all."""
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to its subscribers, if it has any."""
+
+
+class QueueLedger(Protocol):
+    """Lanes, limits, dependencies, cancellations, and the small tables."""
+
+    def lane(self, job: Job) -> int:
+        """The id of the lane (priority, kind, root, step, limits) this job queues in, made if new."""
+
+    def limit_id(self, limit: Limit) -> int:
+        """The id of a limit, made or updated to these bounds."""
+
+    def limit_of_step(self, step_id: int) -> int | None:
+        """The id of the limit that stands for a step's `limit`, if it has one."""
+
+    def depend(self, job_id: int, on: Iterable[int]) -> None:
+        """Record that a job waits for others."""
+
+    def kind_info(self, kind: str) -> tuple[int, int] | None:
+        """(max_attempts, timeout in microseconds) of an announced kind, None if nobody ever announced it."""
+
+    @property
+    def cancel_lists(self) -> dict[int, dict[int, str]]:
+        """Every root with cancellations under way: {root: {listed job: mode}}."""
+
+    def list_cancel(self, root: Job, listed: dict[int, str]) -> None:
+        """Replace a root's list of cancellations; an empty one ends them."""
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """A statement of the small tables (workers, definitions, deliveries); the number of rows it changed."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A query of the small tables."""
+
+
+class Ledger(JobLedger, RecordLedger, QueueLedger, Protocol):
+    """One transaction's unit of work."""

@@ -1,0 +1,57 @@
+"""The store: scripts in, reads out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from quaero.domain.job import Job
+from quaero.storage.port.ledger import Ledger
+from quaero.storage.port.views import EntryFilter, EntryPage, ErrorGroup, JobFilter, JobPage, Stats, StoredDocument
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """Keeps jobs and journals. Every write is one transaction: all of it or none of it."""
+
+    incarnation: str  # changes when a store is restored; part of every cursor
+
+    async def write(self, script: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a script in a commit shared with whatever else is waiting; return its answer after the commit.
+
+        Raises what the script raised, or StoreFull, StoreLocked, StoreUnavailable.
+        """
+
+    async def job(self, job_id: int) -> Job | None:
+        """One job as it stands."""
+
+    async def jobs_by_id(self, ids: Sequence[int]) -> list[Job]:
+        """These jobs, in order of id; unknown ids are left out."""
+
+    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
+        """A page of jobs by id, from the far side of `after`."""
+
+    async def steps(self, root_id: int) -> list[Job]:
+        """The steps of a tree, in their order."""
+
+    async def entries(
+        self, root_id: int, where: EntryFilter, *, after: int = 0, limit: int = 1000, descending: bool = False
+    ) -> EntryPage:
+        """Matching entries on the far side of `after` (descending: below it; 0: from the end)."""
+
+    async def errors(self, job_id: int) -> list[ErrorGroup]:
+        """Failures of the tree the job belongs to, most frequent first."""
+
+    async def documents(
+        self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50
+    ) -> list[StoredDocument]:
+        """Documents by id above `after`; with `q`, full-text hits, best first."""
+
+    async def stats(self) -> Stats:
+        """Counts, throughput and live workers."""
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A query of the small tables (kinds, definitions, deliveries), read-only."""
+
+    async def close(self) -> None:
+        """Finish what is under way, then let go of the files."""

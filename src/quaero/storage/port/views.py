@@ -1,0 +1,108 @@
+"""What reads take and give: filters, pages, and the rows of small tables."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from quaero.domain.entries import Entry
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
+from quaero.domain.tally import Tally
+
+
+class WorkerRow(msgspec.Struct, kw_only=True):
+    """One start of a worker process. `lease_until` in microseconds since the epoch, by the store's clock."""
+
+    id: int
+    identity: str
+    host: str
+    pid: int
+    started_at: int
+    lease_until: int
+    state: str = "live"  # live | draining | gone
+    kinds: str = "[]"  # JSON array of names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows. `parent_id` None means any parent; `roots` only roots."""
+
+    roots: bool = False
+    parent_id: int | None = None
+    root_id: int | None = None
+    statuses: tuple[JobStatus, ...] = ()
+    kind: str | None = None
+    tag: str | None = None
+    q: str | None = None  # substring of name, kind, key or id
+    fingerprint: str | None = None
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of jobs. `total` is exact unless `total_is_lower_bound`; `next_after` is None on the last page."""
+
+    jobs: list[Job]
+    total: int
+    total_is_lower_bound: bool
+    next_after: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Which entries a reader wants. `job_id` alone: that job's own; with `below`: all under it too."""
+
+    level: int = 0
+    job_id: int | None = None
+    step_id: int | None = None
+    below: bool = True
+    q: str | None = None  # case-insensitive substring of the message
+    since: int = 0  # microseconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Entries in the order asked for. `scanned_to` is the position up to which the journal was looked at."""
+
+    entries: list[Entry]
+    scanned_to: int
+    head: int
+    oldest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Failures of one fingerprint in a tree."""
+
+    fingerprint: str
+    message: str
+    count: int
+    first_at: int
+    last_at: int
+    example_ids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A kept document; `snippet` marks the hit of a search in plain text."""
+
+    id: int
+    job_id: int
+    root_id: int
+    url: str
+    title: str
+    text: str
+    fields: dict[str, Any]
+    truncated: bool
+    at: int
+    snippet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The whole queue at a glance. `throughput` is terminal jobs per second over the last minute."""
+
+    counts: Tally
+    throughput: float
+    workers: list[WorkerRow] = field(default_factory=list)

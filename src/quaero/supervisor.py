@@ -1,0 +1,133 @@
+"""`quaero up`: a worker and a gateway on one machine, started, watched and restarted by this process.
+
+It runs nothing itself and opens no store while they run: what can crash is in the children, and a child that dies is
+started again. The gateway's socket is bound here, so it stays ours while a gateway restarts.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero import __version__
+from quaero.app import FENCED, Order
+from quaero.domain.errors import QuaeroError
+from quaero.settings import Settings
+
+RESTART_FIRST, RESTART_MOST = 0.2, 10.0
+STABLE_SECONDS = 10.0
+
+
+class ChildFailed(QuaeroError):
+    """A child process said why it cannot run; starting it again would not help."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+@dataclass(slots=True)
+class Child:
+    """One process this supervisor keeps alive."""
+
+    role: str
+    order: Order
+    process: asyncio.subprocess.Process | None = None
+
+
+class Supervisor:
+    """Keeps the children of one `quaero up` alive until it is told to stop."""
+
+    def __init__(
+        self, settings: Settings, *, app: str | None, listener: socket.socket | None, work: bool = True
+    ) -> None:
+        self._children: list[Child] = []
+        if work:
+            self._children.append(Child("worker", Order(settings, app)))
+        if listener is not None:
+            self._children.append(Child("gateway", Order(settings, app, listener.fileno(), __version__)))
+        self._listener = listener
+        self._stopping = asyncio.Event()
+        self._signals = 0
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Run until stopped; `on_ready` is called once all children said they are ready. Raises ChildFailed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        ready = [loop.create_future() for _ in self._children]
+        keepers = [asyncio.create_task(self._keep(c, r)) for c, r in zip(self._children, ready, strict=True)]
+        announcer = asyncio.create_task(_announce(ready, on_ready))
+        try:
+            done, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
+            for keeper in done:
+                keeper.result()
+        finally:
+            announcer.cancel()
+            self.stop()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Ask the children to drain; the second call ends them at once (they pass it on)."""
+        self._stopping.set()
+        self._signals += 1
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None and self._signals <= 2:
+                child.process.send_signal(signal.SIGTERM)
+
+    async def _keep(self, child: Child, ready: "asyncio.Future[None]") -> None:
+        delay = RESTART_FIRST
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            started = loop.time()
+            await self._start(child)
+            error = await self._read(child, ready)
+            code = await child.process.wait() if child.process is not None else 0
+            if error is not None:
+                raise ChildFailed(error, code or 1)
+            if self._stopping.is_set():
+                return
+            delay = RESTART_FIRST if loop.time() - started > STABLE_SECONDS else min(delay * 2, RESTART_MOST)
+            why = "lost its lease" if code == FENCED else f"ended with code {code}"
+            sys.stderr.write(f"quaero: the {child.role} {why}; starting it again\n")
+            try:
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _start(self, child: Child) -> None:
+        child.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "quaero.app",
+            child.role,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=(self._listener.fileno(),) if self._listener is not None else (),
+            # ctrl-C in a terminal is for this process alone: it asks the children itself
+            start_new_session=True,
+        )
+        assert child.process.stdin is not None
+        child.process.stdin.write(msgspec.json.encode(child.order) + b"\n")
+
+    async def _read(self, child: Child, ready: "asyncio.Future[None]") -> str | None:
+        """Follow what a child says until it is gone; its last error, if it told one."""
+        assert child.process is not None
+        assert child.process.stdout is not None
+        error = None
+        async for line in child.process.stdout:
+            told = msgspec.json.decode(line)
+            if told.get("ready") and not ready.done():
+                ready.set_result(None)
+            error = told.get("error", error)
+        return error
+
+
+async def _announce(ready: "list[asyncio.Future[None]]", on_ready: Callable[[], None]) -> None:
+    await asyncio.gather(*ready)
+    on_ready()
