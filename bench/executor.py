@@ -30,7 +30,7 @@ from quaero.engine.protocol import (
     frame,
 )
 
-SOURCE = '''
+SOURCE = """
 import logging
 import quaero
 
@@ -82,7 +82,7 @@ async def spawn(job, n: int):
 @app.job(kind="spawn_plain")
 def spawn_plain(job, n: int):
     job.spawn_many("noop", ({"url": "https://example.org/", "n": i} for i in range(n))).wait()
-'''
+"""
 
 
 class Executor:

@@ -21,7 +21,8 @@ from quaero.domain.entries import parse_level
 from quaero.domain.errors import QuaeroError
 from quaero.doorbell.local import LocalDoorbell
 from quaero.engine.protocol import Setup
-from quaero.engine.worker.worker import AppBroken, Worker, WorkerConfig
+from quaero.engine.worker.config import AppBrokenError, WorkerConfig
+from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
 from quaero.storage.sqlite import database_path
 from quaero.storage.sqlstore import SqlStore
@@ -78,19 +79,21 @@ def make_worker(
         settings=msgspec.json.encode(sections),
     )
     config = WorkerConfig(
-        setup,
+        setup=setup,
         executors=settings.queue.executors,
         lease=settings.queue.lease / 1e6,
         heartbeat=settings.queue.heartbeat / 1e6,
         grace=settings.queue.grace / 1e6,
         jobs_retention=settings.jobs.retention,
+        max_attempts=settings.queue.max_attempts,
+        definitions_dir=settings.jobs.definitions_dir if root_id is None else None,
         root_id=root_id,
     )
     return Worker(store, bell, SystemClock(), config)
 
 
 async def run_worker(settings: Settings, app: str | None, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    """Run one worker until `until` is set (then it drains). Raises AppBroken if the application does not import."""
+    """Run one worker until `until` is set, then drain. Raises AppBrokenError if the application does not import."""
     async with open_store_and_bell(settings) as (store, bell):
         worker = make_worker(store, bell, settings, app)
         worker.on_ready = on_ready
@@ -159,7 +162,7 @@ def main(role: str) -> int:
 
     try:
         uvloop.run(_child(role, order))
-    except AppBroken as broken:
+    except AppBrokenError as broken:
         _tell(str(broken))
         return BAD_INPUT
     except QuaeroError as error:

@@ -28,7 +28,7 @@ LINE_WIDTH = 400
 Ask = Callable[[str], Awaitable[bool]]
 
 
-class LeftError(KeyboardInterrupt):
+class LeftError(Exception):
     """Ctrl-C twice: whoever watched has gone, the tree has not."""
 
 

@@ -10,7 +10,8 @@ import msgspec
 from quaero.app import make_worker
 from quaero.cli.output import message
 from quaero.domain.errors import InvalidInput
-from quaero.engine.worker.worker import AppBroken, Worker
+from quaero.engine.worker.config import AppBrokenError
+from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class OurHands:
 
     async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
         """Work on this tree only; if the worker breaks, so does this."""
-        self._worker._config.root_id = root_id
+        self._worker.work_on(root_id)
         watched = asyncio.ensure_future(watching)
         await asyncio.wait({watched, self._working}, return_when=asyncio.FIRST_COMPLETED)
         if not watched.done():
@@ -73,7 +74,7 @@ class OurHands:
     def _raise_trouble(self) -> None:
         try:
             self._working.result()
-        except AppBroken as broken:
+        except AppBrokenError as broken:
             raise InvalidInput(f"--app cannot be used: {broken}") from None
 
 

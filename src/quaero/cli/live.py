@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN_LINES = 8
-BAR_WIDTH = 30
 PLAIN_EVERY = 1_000_000  # microseconds between two plain lines of progress
 STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "waiting": "cyan"}
 
@@ -138,10 +137,10 @@ def draw(snapshot: Snapshot) -> "RenderableType":
     head = Text.assemble(
         (title(snapshot.root), "bold"), "  ", (status, STYLES.get(status, "")), f"  {format_duration(snapshot.elapsed)}"
     )
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, max_width=24)
-    grid.add_column(width=BAR_WIDTH)
-    grid.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
+    grid.add_column(ratio=1, min_width=5)  # the bar takes what the words leave
+    grid.add_column(no_wrap=True, overflow="ellipsis")
     for job in snapshot.steps or [snapshot.root]:
         _add_bar(grid, job)
     foot = [] if snapshot.root.is_terminal else [Text(pace_text(snapshot), style="dim")]
@@ -157,6 +156,6 @@ def _add_bar(grid: "Table", job: Job) -> None:
     counted = tally if tally.total else _alone(job)
     status = WORDS[job.status]
     name = one_line(job.name or job.kind, 24)
-    bar = ProgressBar(counted.total, done(counted), width=BAR_WIDTH, complete_style=STYLES.get(status, "cyan"))
+    bar = ProgressBar(counted.total, done(counted), complete_style=STYLES.get(status, "cyan"))
     text = progress_text(tally) if tally.total else status
     grid.add_row(Text(name), bar, Text(text, style="red" if counted.failed else ""))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from quaero.storage.port import Store
 
 SHOWN_FAILURES = 5
+LEFT = 130  # as a shell tells ctrl-C
 
 
 @click.command(
@@ -49,13 +50,18 @@ def run(where: Where, as_json: bool, definition: str, payload: str | None, app: 
 
 async def _run(settings: "Settings", wanted: str, payload: str | None, app: str | None, as_json: bool) -> int:
     from quaero.app import open_store_and_bell
+    from quaero.cli.attending import LeftError
     from quaero.cli.hands import find_hands
 
     async with open_store_and_bell(settings) as (store, bell):
         plan = await find_plan(store, settings, wanted, payload)
         async with find_hands(store, bell, settings, app, kinds_of(plan)) as hands:
             root_id = await submit(store, plan)
-            root = await hands.while_working(root_id, attend(store, root_id))
+            try:
+                root = await hands.while_working(root_id, attend(store, root_id))
+            except LeftError:
+                output.message(f"left job {root_id} as it is: `quaero show {root_id}` tells what became of it")
+                return LEFT
         await tell_outcome(store, root, as_json)
         return exit_code(root)
 

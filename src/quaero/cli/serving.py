@@ -28,17 +28,24 @@ app_option = click.option(
     "--port", "-p", type=int, help="Port to listen on (default 8080), 0 for a free one [env: QUAERO_SERVER_PORT]."
 )
 @click.option("--workers", type=int, metavar="N", help="Executor processes (default: one per core).")
+@click.option("--demo", is_flag=True, help="Also serve a small news site and crawl it.")
 @app_option
 @where_options
-def up(where: Where, app: str | None, workers: int | None, **place: Any) -> None:
+def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: Any) -> None:
     """Run everything on one machine: store, workers, gateway and page."""
     from quaero.gateway.server import bind
 
-    settings = where.settings(server__host=place["host"], server__port=place["port"], queue__executors=workers)
+    flags: dict[str, Any] = {"server__host": place["host"], "server__port": place["port"]}
+    if demo:
+        from quaero.demo.showing import LOOPBACK
+
+        flags["crawler__allow_networks"] = LOOPBACK
+    settings = where.settings(**flags, queue__executors=workers)
     with bind(settings.server.host, settings.server.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        _supervise(settings, app, listener, f"Quaero is ready at http://{shown}:{port}/ (store {settings.store.url})")
+        address = f"http://{shown}:{port}/"
+        _supervise(settings, app, listener, f"Quaero is ready at {address} (store {settings.store.url})", demo)
 
 
 @click.command(epilog=examples("quaero work --app myapp.jobs", "quaero work --workers 8"))
@@ -51,10 +58,36 @@ def work(where: Where, app: str | None, workers: int | None) -> None:
     _supervise(settings, app, None, f"working for {settings.store.url}")
 
 
-def _supervise(settings: "Settings", app: str | None, listener: "socket | None", ready: str) -> None:
+def _supervise(
+    settings: "Settings", app: str | None, listener: "socket | None", ready: str, demo: bool = False
+) -> None:
     from quaero.supervisor import Supervisor
 
     async def run() -> None:
-        await Supervisor(settings, app=app, listener=listener).run(lambda: output.message(ready))
+        supervisor = Supervisor(settings, app=app, listener=listener)
+        if not demo:
+            await supervisor.run(lambda: output.message(ready))
+            return
+        all_ready = asyncio.Event()
+        showing = asyncio.create_task(_show(settings, all_ready, ready))
+        try:
+            await supervisor.run(all_ready.set)
+        finally:
+            showing.cancel()
+            await asyncio.wait({showing})
 
     asyncio.run(run())
+
+
+async def _show(settings: "Settings", all_ready: asyncio.Event, ready: str) -> None:
+    """Serve the demo's site, crawl it once everything runs, and say what to look at."""
+    from quaero.demo.showing import crawl, site
+
+    async with site() as url:
+        await all_ready.wait()
+        output.message(ready)
+        root_id = await crawl(settings, url)
+        output.message(f"crawling the demo's news site {url} as job {root_id}; in another terminal:")
+        output.message(f"  quaero show {root_id} --store {settings.store.url}")
+        output.message(f"  quaero logs {root_id} -f --store {settings.store.url}")
+        await asyncio.Event().wait()

@@ -109,9 +109,11 @@ async def demo_site(
         await runner.cleanup()
 
 
-async def serve(port: int, announce_fd: int) -> None:
-    """Serve until SIGINT or SIGTERM; the address goes to the descriptor as one line."""
+async def serve(port: int, announce_fd: int, *, with_stdin: bool = False) -> None:
+    """Serve until SIGINT, SIGTERM or (`with_stdin`) the end of standard input; the address goes out as one line."""
     stop = asyncio.Event()
+    if with_stdin:
+        asyncio.get_running_loop().add_reader(0, stop.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with demo_site(port=port) as url:
@@ -124,9 +126,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m quaero.demo.site", description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (the default)")
     parser.add_argument("--announce-fd", type=int, default=1, help="descriptor the address is written to (stdout)")
+    parser.add_argument("--with-stdin", action="store_true", help="stop when standard input closes")
     options = parser.parse_args()
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(options.port, options.announce_fd))
+        asyncio.run(serve(options.port, options.announce_fd, with_stdin=options.with_stdin))
 
 
 def _html(text: str, status: int = 200) -> web.Response:

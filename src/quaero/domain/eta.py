@@ -13,6 +13,7 @@ from quaero.domain.tally import Tally
 
 ENOUGH = 3  # finished jobs before anything is said
 WINDOW = 30_000_000
+SPAWN_WINDOW = 3_000_000  # whether children still come is about now, not about the last half minute
 SLOWEST = 0.25  # a widened rate never falls below this part of what was seen
 _NINETY_PERCENT = 1.64  # of a Poisson count lie within this many square roots of it
 
@@ -77,17 +78,18 @@ class Pace:
     @property
     def rate(self) -> float:
         """Jobs finished per second of late."""
-        return self._per_second(1)
+        return self._per_second(1, WINDOW)
 
     @property
     def spawn_rate(self) -> float:
         """Jobs spawned per second of late."""
-        return self._per_second(2)
+        return self._per_second(2, SPAWN_WINDOW)
 
-    def _per_second(self, column: int) -> float:
-        if len(self._seen) < 2:
+    def _per_second(self, column: int, window: int) -> float:
+        if not self._seen:
             return 0.0
-        first, last = self._seen[0], self._seen[-1]
+        last = self._seen[-1]
+        first = next(seen for seen in self._seen if seen[0] >= last[0] - window)
         micros = last[0] - first[0]
         return (last[column] - first[column]) * 1_000_000 / micros if micros > 0 else 0.0
 

@@ -33,8 +33,8 @@ def closing_status(job: Job, *, under_cancel: bool) -> JobStatus:
     if is_over_tolerance(job) and job.failure_action != "mark_warning":
         return JobStatus.FAILED
     tally = job.tally
-    if tally.total and tally.cancelled == tally.total:
-        return JobStatus.CANCELLED
+    if job.reason is not None or (tally.total and tally.cancelled == tally.total):
+        return JobStatus.CANCELLED  # a reason: its own function was stopped
     return JobStatus.COMPLETED
 
 

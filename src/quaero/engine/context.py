@@ -20,7 +20,7 @@ from quaero.engine.cancellation import Cancelled
 from quaero.engine.extras import Extras
 from quaero.engine.handles import SpawnHandle, SpawnHandles
 from quaero.engine.limits import Limit
-from quaero.engine.orders import After, Keys, Order, paired, refuse_clash
+from quaero.engine.orders import After, Keys, Order, merged, paired, refuse_clash
 from quaero.engine.protocol import Task
 from quaero.engine.signature import decode_object
 from quaero.engine.spawning import Spawns
@@ -169,11 +169,18 @@ class JobContext:
         self._host.stir(self)
 
     def children(self) -> Any:
-        """The job's direct children: a list of dicts with id, kind, key, status, result.
+        """The job's direct children, all it spawned before included: dicts with id, kind, key, status, result.
 
         In an async handler `await` it; a plain one gets the list.
         """
-        return self._host.ask_and_wait(self, "children") if self._host.is_plain else self._host.ask(self, "children")
+        if not self._host.is_plain:
+            return self._children()
+        self._spawns().wait_flushed(None)
+        return self._host.ask_and_wait(self, "children")
+
+    async def _children(self) -> Any:
+        await self._spawns().flushed()
+        return await self._host.ask(self, "children")
 
     def set_result(self, result: Any) -> None:
         """What the job's result shall be, instead of what its function returns. At most 1 MB as JSON."""
@@ -224,12 +231,10 @@ class JobContext:
         name = self._host.kind_of(kind)
         options = {"key": key, "priority": priority or None, "delay": delay, "after": after or None,
                    "under": under if under != "self" else None, "limit_key": limit_key}  # fmt: skip
+        whole = fields if payload is None else merged(payload, fields)
         if names := self._host.names_of(name):
             refuse_clash(name, names, options, payload or {})
-        if payload is not None and (both := fields.keys() & payload.keys()):
-            raise TypeError(f"{min(both)!r} stands in the payload mapping and beside it: give it once")
-        order = Order.of(name, priority, delay, after, under, limit_key)
-        return self._spawns().one(order, {**payload, **fields} if payload is not None else fields, key)
+        return self._spawns().one(Order.of(name, priority, delay, after, under, limit_key), whole, key)
 
     def spawn_many(
         self,

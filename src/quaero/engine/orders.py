@@ -83,6 +83,15 @@ class Order:
         )  # fmt: skip
 
 
+def merged(payload: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A payload given as a mapping and by name. Raises TypeError for what stands in both."""
+    if not isinstance(payload, Mapping):
+        raise InvalidInput(f"a payload must be a mapping of names to values, not {type(payload).__name__}")
+    if both := fields.keys() & payload.keys():
+        raise TypeError(f"{min(both)!r} stands in the payload mapping and beside it: give it once")
+    return {**payload, **fields}
+
+
 def encode_payload(payload: Any) -> bytes:
     """A payload as JSON. Raises InvalidInput for what has no JSON form or is no mapping, TooLarge over 256 KB."""
     try:

@@ -30,7 +30,7 @@ class KindInfo(msgspec.Struct, array_like=True, frozen=True):
 
     kind: str
     sort: int
-    max_attempts: int = 3
+    max_attempts: int = 3  # 0: as the worker is configured
     timeout: int = 0
     schema: bytes = b"{}"  # JSON Schema of the payload
     has_function: bool = True

@@ -23,7 +23,7 @@ class Registration:
 
     kind: str
     function: Callable[..., Any]
-    max_attempts: int = 3
+    max_attempts: int = 0  # 0: as the worker is configured (`queue.max_attempts`)
     timeout: int = 0
 
     @property
@@ -48,10 +48,10 @@ class Registration:
 class App:
     """A collection of kinds and event subscribers.
 
-        app = quaero.App()
+    app = quaero.App()
 
-        @app.job(max_attempts=3, timeout="30s")
-        async def fetch(job: quaero.JobContext, url: str) -> dict: ...
+    @app.job(max_attempts=3, timeout="30s")
+    async def fetch(job: quaero.JobContext, url: str) -> dict: ...
     """
 
     kinds: dict[str, Registration] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class App:
     def job(self, function: Handler, /) -> Handler: ...
     @overload
     def job(
-        self, /, *, kind: str | None = None, max_attempts: int = 3, timeout: str | timedelta | None = None
+        self, /, *, kind: str | None = None, max_attempts: int | None = None, timeout: str | timedelta | None = None
     ) -> Callable[[Handler], Handler]: ...
 
     def job(
@@ -70,12 +70,12 @@ class App:
         /,
         *,
         kind: str | None = None,
-        max_attempts: int = 3,
+        max_attempts: int | None = None,
         timeout: str | timedelta | None = None,
     ) -> Any:
         """Register a function as a kind (its name: `MODULE.FUNCTION` unless `kind` is given).
 
-        `max_attempts` counts tries within a round; `timeout` (`"30s"`) bounds one run of the function.
+        `max_attempts` counts tries within a round (default: the setting `queue.max_attempts`); `timeout` (`"30s"`) bounds one run of the function.
         Raises InvalidInput for a name registered twice or a bad bound.
         """
 
@@ -83,10 +83,10 @@ class App:
             name = kind or f"{function.__module__}.{function.__qualname__}"
             if name in self.kinds and self.kinds[name].function is not function:
                 raise InvalidInput(f"kind {name!r} is registered twice: give one of them another `kind`")
-            if max_attempts < 1:
+            if max_attempts is not None and max_attempts < 1:
                 raise InvalidInput(f"kind {name!r}: max_attempts is {max_attempts}, it must be at least 1")
             limit = parse_duration(timeout) if timeout is not None else 0
-            self.kinds[name] = Registration(name, function, max_attempts, limit)
+            self.kinds[name] = Registration(name, function, max_attempts or 0, limit)
             return function
 
         return register if function is None else register(function)

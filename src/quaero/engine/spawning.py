@@ -81,16 +81,19 @@ class Spawns:
         handles = SpawnHandles()
         if self._desk.is_plain:
             self._settle_siblings(order)
+            self._wait_for_room()
             while self._take(order, source, handles):
                 self._wait_for_room()
         elif self._queue or order.is_open:
             self._later(order, source, handles)
             return handles
         else:
-            while self._take(order, source, handles):
+            is_more = True
+            while is_more:
                 if self.unanswered >= SPAWN_BUFFER:
                     self._later(order, source, handles)
                     return handles
+                is_more = self._take(order, source, handles)
         handles.close()
         return handles
 
@@ -230,10 +233,12 @@ class Spawns:
                 body = encode_payload(payload)
                 handle.place(*self._place([self._child(order, body, key)], len(body)))
             return
-        while self._take(order, source, handle):
+        is_more = True
+        while is_more:
             while self.unanswered >= SPAWN_BUFFER:
                 room = self._room = Moment()
                 self.close_batch()
                 await room
+            is_more = self._take(order, source, handle)
             await asyncio.sleep(0)  # others of this loop have their turn
         handle.close()

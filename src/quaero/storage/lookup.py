@@ -56,9 +56,9 @@ class SqlLookup:
 
     def _shares(self, want: Want) -> dict[int, tuple[int, int]]:
         """How many to take of which lane: {lane: (share, n_ready)}."""
-        only = f"and {self._db.member('l.kind')}" + (" and l.root_id = ?" if want.root_id else "")
+        only = f"and {self._db.member('l.kind')}" + (" and l.root_id = ?" if want.root_id is not None else "")
         params: list[Any] = [self._db.array(want.kinds)]
-        if want.root_id:
+        if want.root_id is not None:
             params.append(want.root_id)
         lanes = self._db.rows(_LANES.format(only=only), (*params, self._ledger.now, want.n))
         shares: dict[int, tuple[int, int]] = {}
@@ -109,25 +109,30 @@ class SqlLookup:
     def open_leaves(self, top_id: int, limit: int) -> list[Job]:
         """Jobs at or below `top_id` that are pending, or running and not yet asked to stop."""
         self._ledger.flush()
-        if self._ledger.get(top_id).is_root:
-            queued = self._select(
-                "lane_id in (select id from lane where root_id = ? and n_ready > 0) and ready = 1 limit ?",
-                (top_id, limit),
-            )
-            if queued:
-                return queued
-        found = self._db.rows(
+        top = self._ledger.get(top_id)
+        if top.is_root or top.is_step:
+            found = self._held(top, limit)
+            found += self._queued(top, limit - len(found))
+            if found or not _any_pending(top):
+                return found
+        rows = self._db.rows(
             _BELOW + "select job.id from below join job on job.id = below.id"
             " where job.status = 0 or (job.status = 1 and job.cancel_requested = 0) limit ?",
             (top_id, limit),
         )
-        return list(self._ledger.load(row[0] for row in found).values())
+        return list(self._ledger.load(row[0] for row in rows).values())
 
-    def open_below(self, top_id: int) -> bool:
-        """Whether anything at or below `top_id` is not terminal."""
-        self._ledger.flush()
-        sql = _BELOW + "select 1 from below join job on job.id = below.id where job.status < 3 limit 1"
-        return bool(self._db.rows(sql, (top_id,)))
+    def _held(self, top: Job, limit: int) -> list[Job]:
+        """What workers hold of a tree or step: first, as it must hear of a cancellation at once."""
+        scope, value = ("root_id", top.id) if top.is_root else ("step_id", top.id)
+        where = f"owner is not null and {scope} = ? and (status = 0 or cancel_requested = 0) limit ?"
+        return self._select(where, (value, limit))
+
+    def _queued(self, top: Job, limit: int) -> list[Job]:
+        only = "" if top.is_root else "step_id = ? and "
+        params = (top.root_id, limit) if top.is_root else (top.root_id, top.id, limit)
+        lanes = f"select id from lane where root_id = ? and {only}n_ready > 0"
+        return self._select(f"lane_id in ({lanes}) and ready = 1 limit ?", params)
 
     def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
         """Jobs at or below `top_id` in these statuses, in order of id."""
@@ -176,6 +181,11 @@ class SqlLookup:
         for root_id, text in self._db.rows("select id, cancelling from job where cancelling is not null"):
             lists[root_id] = {int(job_id): mode for job_id, mode in json.loads(text).items()}
         return lists
+
+
+def _any_pending(top: Job) -> bool:
+    """Whether a tree or step still has pending jobs, by its tallies."""
+    return top.status == JobStatus.PENDING or bool(top.tallies and (top.tallies[0] or top.tallies[6]))
 
 
 def _share_out(

@@ -89,9 +89,13 @@ def a_step(name: str, kind: str = KIND, *, on_error: str = "fail", limit: int = 
     return StepDefinition(name=name, kind=kind, on_error=OnError(on_error), limit=limit, depends=waits_for)
 
 
-def a_definition(*steps: StepDefinition, tolerate: int | None = None, action: str = "continue", timeout: int = 0) -> Definition:
+def a_definition(
+    *steps: StepDefinition, tolerate: int | None = None, action: str = "continue", timeout: int = 0
+) -> Definition:
     """A definition of these steps; `tolerate` is `max_child_failures` (0: any number), None for no such section."""
     tolerance = None
     if tolerate is not None:
         tolerance = ErrorTolerance(max_child_failures=tolerate, failure_action=FailureAction(action))
-    return Definition(id="news", name="News", timeout=timeout, steps=steps or (a_step("one"),), error_tolerance=tolerance)
+    return Definition(
+        id="news", name="News", timeout=timeout, steps=steps or (a_step("one"),), error_tolerance=tolerance
+    )

@@ -228,7 +228,7 @@ async def test_logs_are_read_whole_from_both_ends(client: httpx2.AsyncClient, su
         seen: list[int] = []
         cursor = None
         while True:
-            query = {"cursor": cursor} if cursor else {}
+            query: dict[str, str] = {"cursor": cursor} if cursor else {}
             page = await get(client, f"/api/jobs/{job_id}/logs", order=order, limit=7, **query)
             seen += [entry["seq"] for entry in page["logs"]]
             cursor = page["next_cursor"]

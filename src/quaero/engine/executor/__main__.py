@@ -85,14 +85,16 @@ def main(descriptor: int) -> int:
         if not executor.prepare():
             return 1
         executor.run()
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         leave()
     return 0
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not sys.argv[1].isdigit():
-        sys.exit("an executor is started by its worker, with the number of a socket: python -m quaero.engine.executor FD")
+        sys.exit(
+            "an executor is started by its worker, with the number of a socket: python -m quaero.engine.executor FD"
+        )
     number = int(sys.argv[1])
     sys.argv[1:] = []
     code = 70

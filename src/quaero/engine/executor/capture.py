@@ -179,7 +179,9 @@ def _formatted(msg: object, args: Any) -> str:
 def _shown(captured: Any) -> Any:
     """`warnings.showwarning` that says where and what in one line, without the source."""
 
-    def showwarning(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    def showwarning(
+        message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
         if file is not None:
             captured(message, category, filename, lineno, file, line)
         else:

@@ -4,6 +4,7 @@ Sending blocks while the pipe is full: that is the back-pressure by which a slow
 holds up sending.
 """
 
+import select
 import socket
 import threading
 
@@ -21,6 +22,8 @@ class Channel:
         self._sock = sock
         self._buffer = bytearray()
         self._lock = threading.Lock()
+        self._writable = select.poll()
+        self._writable.register(sock, select.POLLOUT)
         self._early: list[ToExecutor] = []  # came together with the first
 
     def fileno(self) -> int:
@@ -29,9 +32,14 @@ class Channel:
 
     def send(self, message: FromExecutor) -> None:
         """Send one message whole. Raises OSError when the worker is gone."""
-        data = frame(message)
+        rest = memoryview(frame(message))
         with self._lock:
-            self._sock.sendall(data)
+            while rest:
+                try:
+                    rest = rest[self._sock.send(rest, socket.MSG_DONTWAIT) :]
+                except BlockingIOError:
+                    # not `sendall`: libuv has made the socket non-blocking behind Python's back
+                    self._writable.poll()
 
     def first(self) -> ToExecutor:
         """Wait for one message. Raises EOFError when the worker is gone."""

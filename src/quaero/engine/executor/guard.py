@@ -30,7 +30,7 @@ class Guard:
 
     def fail(self, error: BaseException) -> None:
         """End the process."""
-        if isinstance(error, EOFError | OSError):
+        if isinstance(error, EOFError | ConnectionError):
             leave()
         text = "".join(traceback.format_exception(error))
         os.write(self._stderr, f"quaero executor {os.getpid()} stopped by a fault of its own:\n{text}".encode())

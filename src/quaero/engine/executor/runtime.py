@@ -265,4 +265,3 @@ class Runtime:
             self._stirred.discard(job)
         if extras is not None:
             extras.log = extras.streams = None  # they know the job: leave no cycle behind
-

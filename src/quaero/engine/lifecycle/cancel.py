@@ -10,8 +10,19 @@ import msgspec
 from quaero.domain.entries import Level
 from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.job import Job
+from quaero.domain.outcome import closing_status
 from quaero.domain.status import WORDS, JobStatus
-from quaero.engine.lifecycle.moves import ALL, PARENT_FAILED, PENDING_CHILDREN, finish, listed, move
+from quaero.engine.lifecycle.enqueue import queue_again
+from quaero.engine.lifecycle.moves import (
+    ALL,
+    PARENT_FAILED,
+    PENDING_CHILDREN,
+    STOP,
+    TREE_STOPPED,
+    finish,
+    listed,
+    move,
+)
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
@@ -83,9 +94,9 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
         over = not waiting
     else:
         batch = ledger.find.open_leaves(top_id, limit)
-        over = not batch and not ledger.find.open_below(top_id)
+        over = not batch and ledger.get(top_id).is_terminal
     for job in sorted(batch, key=lambda job: -job.id):
-        _stop(ledger, job, PARENT_FAILED if mode == PENDING_CHILDREN else None)
+        _stop(ledger, job, mode)
     if over:
         listed_ids = dict(ledger.cancel_lists.get(root_id, {}))
         listed_ids.pop(top_id, None)
@@ -93,20 +104,35 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
     return len(batch)
 
 
-def _stop(ledger: Ledger, job: Job, reason: str | None) -> None:
+def _stop(ledger: Ledger, job: Job, mode: str) -> None:
     if job.status == S.PENDING:
-        cancel_now(ledger, job, reason)
+        cancel_now(ledger, job, mode)
     elif job.status == S.RUNNING and not job.cancel_requested:
         job.cancel_requested = 1
         ledger.touch(job)
 
 
-def cancel_now(ledger: Ledger, job: Job, reason: str | None = None) -> None:
+_REASONS = {STOP: TREE_STOPPED, PENDING_CHILDREN: PARENT_FAILED}
+
+
+def cancel_now(ledger: Ledger, job: Job, mode: str) -> None:
     """End a job that does not run (any more): at once, or when what is open below it has ended."""
+    job.sealed = 1
+    job.owner = None
+    job.ready = 0
+    job.reason = _REASONS.get(mode, job.reason)
     if job.tallies and job.open_children:
-        job.sealed = 1
-        job.owner = None
-        job.ready = 0
         move(ledger, job, S.WAITING, "cancelling")
+        if mode == PENDING_CHILDREN:  # what is below it is not listed with it
+            list_cancel(ledger, job, ALL)
         return
-    finish(ledger, job, S.CANCELLED, reason)
+    finish(ledger, job, closing_status(job, under_cancel=mode != STOP) if job.tallies else S.CANCELLED, job.reason)
+
+
+def give_back(ledger: Ledger, job: Job) -> None:
+    """A reservation that came to nothing: back into its lane, or to its end if it is being cancelled."""
+    mode = listed(ledger, job)
+    if mode is None:
+        queue_again(ledger, job)
+    else:
+        cancel_now(ledger, job, mode)

@@ -4,6 +4,8 @@ No process has to stay alive to drive a definition: a step is released by the tr
 waits for.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from quaero.domain.definitions import Definition, StepDefinition, from_stored, to_stored
@@ -25,7 +27,9 @@ def run_definition(ledger: Ledger, definition: Definition, key: str | None = Non
     With a `key` (a schedule's tick) an open root that has it already is returned instead. Raises UnknownKind naming
     every step that could never run.
     """
-    _check_kinds(ledger, definition)
+    problem = unrunnable(ledger, definition)
+    if problem is not None:
+        raise UnknownKind(f"definition {definition.id!r} cannot run: {problem}")
     if key is not None:
         existing = ledger.find.open_root(KIND, key)
         if existing is not None:
@@ -54,14 +58,15 @@ def run_definition(ledger: Ledger, definition: Definition, key: str | None = Non
     return first
 
 
-def _check_kinds(ledger: Ledger, definition: Definition) -> None:
-    unknown = {step.kind for step in definition.steps if ledger.kind_info(step.kind) is None}
-    if unknown:
-        names = ", ".join(repr(kind) for kind in sorted(unknown))
-        raise UnknownKind(
-            f"definition {definition.id!r} cannot run: no worker has ever announced {names}; "
-            "start one whose --app registers it, or correct `type`"
-        )
+def unrunnable(ledger: Ledger, definition: Definition) -> str | None:
+    """Why a definition cannot run: a kind that no worker ever announced; None if it can."""
+    unknown = sorted(repr(kind) for kind in definition.kinds if ledger.kind_info(kind) is None)
+    if not unknown:
+        return None
+    return (
+        f"no worker has ever announced {', '.join(unknown)}; "
+        "start one whose --app registers it, or correct the step's `type`"
+    )
 
 
 def _add_step(ledger: Ledger, root: Job, definition: Definition, step: StepDefinition, ids: dict[str, int]) -> None:
@@ -110,10 +115,10 @@ def run_stored(ledger: Ledger, root: Job) -> int:
 def save_definition(ledger: Ledger, definition: Definition, source: str, body: str, next_at: int = 0) -> None:
     """Keep a definition (from a file or the API); one already kept is replaced."""
     ledger.run(
-        "insert into definition(id, name, source, body, enabled, schedule, next_at, updated_at)"
-        " values(?, ?, ?, ?, ?, ?, ?, ?)"
+        "insert into definition(id, name, source, body, enabled, schedule, next_at, problem, updated_at)"
+        " values(?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict(id) do update set name = excluded.name, source = excluded.source, body = excluded.body,"
-        " enabled = excluded.enabled, schedule = excluded.schedule, problem = null, updated_at = excluded.updated_at,"
+        " enabled = excluded.enabled, schedule = excluded.schedule, problem = excluded.problem, updated_at = excluded.updated_at,"
         " next_at = case when definition.schedule = excluded.schedule then definition.next_at"
         " else excluded.next_at end",
         (
@@ -124,9 +129,19 @@ def save_definition(ledger: Ledger, definition: Definition, source: str, body: s
             int(definition.enabled),
             definition.schedule,
             next_at,
+            unrunnable(ledger, definition),
             ledger.now,
         ),
     )
+
+
+def forget_definitions(ledger: Ledger, source: str, kept: Sequence[str]) -> int:
+    """Forget the definitions of a source that are not among `kept`; how many."""
+    known = [row[0] for row in ledger.rows("select id from definition where source = ?", (source,))]
+    gone = [name for name in known if name not in kept]
+    for name in gone:
+        ledger.run("delete from definition where id = ? and source = ?", (name, source))
+    return len(gone)
 
 
 def fire(ledger: Ledger, definition: Definition, tick: int, next_at: int) -> int | None:

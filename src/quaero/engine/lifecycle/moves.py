@@ -27,6 +27,7 @@ from quaero.storage.port import Ledger, Note
 S = JobStatus
 SKIPPED = "skipped"
 PARENT_FAILED = "parent failed"
+TREE_STOPPED = "tree stopped"
 
 # Modes of cancellation, as listed in the root's row.
 ALL = "all"  # somebody cancelled: everything below ends, what closes is cancelled
@@ -133,8 +134,9 @@ def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
     """How a sealed job with nothing open below ends; None if it goes on (a step's one retry)."""
     if not job.tallies and not job.own_failed and not ledger.cancel_lists:
         return S.COMPLETED
-    status = closing_status(job, under_cancel=listed(ledger, job) == ALL)
-    if status == S.FAILED and job.on_error == "retry" and not job.retried:
+    mode = listed(ledger, job)
+    status = closing_status(job, under_cancel=mode == ALL)
+    if status == S.FAILED and job.on_error == "retry" and not job.retried and mode is None:
         from quaero.engine.lifecycle.retry import retry_step
 
         if retry_step(ledger, job):
@@ -194,16 +196,33 @@ def _stop_tree(ledger: Ledger, parent: Job) -> None:
 
 def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
     """Release the siblings that waited for a job; those to skip, because it did not end well, are returned."""
-    ended_well = job.status == S.COMPLETED or (job.status == S.FAILED and job.on_error == "continue")
-    waiting = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if other.status == S.PENDING]
-    if not ended_well:
-        return waiting
-    for other in waiting:
-        other.blocked_by -= 1
-        ledger.touch(other)
-        if other.blocked_by == 0:
-            make_ready(ledger, other)
-    return []
+    dependents = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if not other.is_terminal]
+    skipped = []
+    for other in dependents:
+        if not has_ended_well(job) and other.status == S.PENDING and not other.attempt:
+            skipped.append(other)
+        elif job.round > 1:  # one that had begun before this job was reopened does not count it
+            block(ledger, other)
+        else:
+            other.blocked_by -= 1
+            ledger.touch(other)
+            if other.blocked_by == 0:
+                make_ready(ledger, other)
+    return skipped
+
+
+def has_ended_well(job: Job) -> bool:
+    """Whether what waits for this job may go on: it completed, or its failure does not count."""
+    return job.status == S.COMPLETED or (job.status == S.FAILED and job.on_error == "continue")
+
+
+def block(ledger: Ledger, job: Job) -> None:
+    """Count anew what a job waits for; a pending one that is free becomes ready, or is so no more."""
+    waits_for = ledger.load(ledger.find.waits_for(job.id)).values()
+    job.blocked_by = sum(not other.is_terminal for other in waits_for)
+    if job.status == S.PENDING and job.owner is None:
+        make_ready(ledger, job)
+    ledger.touch(job)
 
 
 def listed(ledger: Ledger, job: Job) -> str | None:

@@ -15,9 +15,9 @@ from quaero.domain.fingerprint import fingerprint
 from quaero.domain.job import Job
 from quaero.domain.outcome import Next, after_failure, backoff
 from quaero.domain.status import JobStatus
-from quaero.engine.lifecycle.cancel import cancel_now, list_cancel
+from quaero.engine.lifecycle.cancel import cancel_now, give_back, list_cancel
 from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, finish, listed, move, seal, start
+from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, seal, start
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 
@@ -50,7 +50,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
                 memory.pop((job.id, job.epoch), None)
             case Lines():
                 _begin(ledger, job, fact.first_at)
-                if not job.is_terminal:
+                if job.status == S.RUNNING:
                     ledger.lines(job, fact)
             case Began():
                 _begin(ledger, job, fact.at)
@@ -75,8 +75,9 @@ def _begin(ledger: Ledger, job: Job, at: int) -> None:
     """Record the start of an attempt, unless it is recorded, or its tree is being cancelled."""
     if job.status != S.PENDING:
         return
-    if listed(ledger, job) in STOPPING:
-        finish(ledger, job, S.CANCELLED)
+    mode = listed(ledger, job)
+    if mode in STOPPING:
+        cancel_now(ledger, job, mode)
         return
     start(ledger, job, at)
 
@@ -85,21 +86,13 @@ def _ended(ledger: Ledger, job: Job, end: Ended) -> None:
     if end.how == How.LOST:
         job.losses += 1
     if end.how >= How.UNTOUCHED and job.status == S.PENDING:
-        _give_back(ledger, job)
+        give_back(ledger, job)
         return
     if job.status == S.PENDING:
         _begin(ledger, job, end.began_at or end.at)
         if job.owner is None:
             return
     _OUTCOMES[end.how](ledger, job, end)
-
-
-def _give_back(ledger: Ledger, job: Job) -> None:
-    """A reservation that came to nothing: back into its lane, nothing counted."""
-    if listed(ledger, job) is not None:
-        finish(ledger, job, S.CANCELLED)
-        return
-    queue_again(ledger, job)
 
 
 def _completed(ledger: Ledger, job: Job, end: Ended) -> None:
@@ -110,17 +103,17 @@ def _completed(ledger: Ledger, job: Job, end: Ended) -> None:
 
 
 def _cancelled(ledger: Ledger, job: Job, end: Ended) -> None:
-    if listed(ledger, job) is None and not job.cancel_requested:
-        # stopped by a worker that is leaving: the work itself was not cancelled
+    mode = listed(ledger, job)
+    if mode is None:  # stopped by a worker that is leaving: the work itself was not cancelled
         _refunded(ledger, job, end)
         return
-    cancel_now(ledger, job)
+    cancel_now(ledger, job, mode)
 
 
 def _refunded(ledger: Ledger, job: Job, end: Ended) -> None:
     job.attempt -= 1
     move(ledger, job, S.PENDING, end.error.message if end.error else "")
-    _give_back(ledger, job)
+    give_back(ledger, job)
 
 
 def _failed(ledger: Ledger, job: Job, end: Ended) -> None:
@@ -134,8 +127,9 @@ def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
     """An attempt failed: try again after a back-off, or fail for good and take the pending children along."""
     print_ = fingerprint(error.type, error.message)
     job.error = _error_json(error, print_)
-    if job.cancel_requested or listed(ledger, job) in STOPPING:
-        cancel_now(ledger, job)
+    mode = listed(ledger, job)
+    if mode in STOPPING:
+        cancel_now(ledger, job, mode)
         return
     if after_failure(job, final=error.final) is Next.RETRY:
         delay = backoff(job.attempt, ledger.rng.random(), error.retry_after)

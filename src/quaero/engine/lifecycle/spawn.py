@@ -14,7 +14,7 @@ from quaero.domain.facts import Child, Spawned
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import add_job
-from quaero.engine.lifecycle.moves import STOPPING, listed, shift
+from quaero.engine.lifecycle.moves import SKIPPED, STOPPING, finish, has_ended_well, listed, shift
 from quaero.storage.port import Ledger, Note
 
 Memory = dict[tuple[int, int], dict[tuple[str, bytes], list[int]]]
@@ -48,11 +48,15 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
     for kind in {child.kind for child in fact.children}:
         if ledger.kind_info(kind) is None:
             raise UnknownKind(f"no worker has ever announced the kind {kind!r}: register it, or correct the name")
+    for child in fact.children:
+        if child.after:
+            _check_siblings(ledger, _parent(ledger, spawner, child), child.after)
     found = _known(ledger, spawner, fact, memory)
     first = ledger.new_ids(len(fact.children))
     ids: list[int] = []
     made: dict[int, tuple[Job, Job, int]] = {}  # parent id: (parent, one of its children, how many)
     keys: dict[str, int] = {}
+    skipped: list[Job] = []
     for n, child in enumerate(fact.children):
         parent = _parent(ledger, spawner, child)
         existing = found.get(n) or (keys.get(child.key) if child.key is not None else None)
@@ -67,10 +71,14 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
         made[parent.id] = (parent, sample or job, count + 1)
         if child.key is not None:
             keys[child.key] = job.id
+        if child.after and _wait_for(ledger, job, child.after):
+            skipped.append(job)
         ids.append(job.id)
     for _, sample, count in made.values():
         shift(ledger, sample, -1, JobStatus.PENDING, count)
     _note(ledger, spawner, sum(count for _, _, count in made.values()))
+    for job in skipped:
+        finish(ledger, job, JobStatus.CANCELLED, SKIPPED)
     return ids
 
 
@@ -135,25 +143,28 @@ def _make(ledger: Ledger, spawner: Job, parent: Job, child: Child, job_id: int) 
         depth=parent.depth + 1,
         run_at=ledger.now + child.delay if child.delay else 0,
     )
-    if child.after:
-        _wait_for(ledger, job, child.after)
     add_job(ledger, job)
     return job
 
 
-def _wait_for(ledger: Ledger, job: Job, after: tuple[int, ...]) -> None:
-    """Block a new child by siblings that are still open."""
+def _check_siblings(ledger: Ledger, parent: Job, after: tuple[int, ...]) -> None:
     siblings = ledger.load(after)
     for other_id in after:
-        other = siblings.get(other_id)
-        if other is None or other.parent_id != job.parent_id:
+        if other_id not in siblings or siblings[other_id].parent_id != parent.id:
             raise InvalidInput(f"`after` names job {other_id}, which is not a sibling of the new job")
-    open_ones = [other for other in siblings.values() if not other.is_terminal]
-    for other in open_ones:
+
+
+def _wait_for(ledger: Ledger, job: Job, after: tuple[int, ...]) -> bool:
+    """Block a new child by siblings that have not ended well; whether one of them has ended already."""
+    waits_for = [other for other in ledger.load(after).values() if not has_ended_well(other)]
+    for other in waits_for:
         other.has_dependents = 1
         ledger.touch(other)
-    job.blocked_by = len(open_ones)
-    ledger.depend(job.id, (other.id for other in open_ones))
+    ledger.depend(job.id, (other.id for other in waits_for))
+    job.blocked_by = sum(not other.is_terminal for other in waits_for)
+    if job.blocked_by:
+        job.ready = 0
+    return job.blocked_by < len(waits_for)
 
 
 def _note(ledger: Ledger, spawner: Job, count: int) -> None:

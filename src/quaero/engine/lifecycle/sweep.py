@@ -20,7 +20,8 @@ def expire_trees(ledger: Ledger, limit: int = 20) -> int:
         "select id from job where deadline > 0 and status < 3 and deadline <= ? limit ?", (ledger.now, limit)
     )
     for root in ledger.load(row[0] for row in found).values():
-        _expire(ledger, root)
+        if root.deadline and not root.is_terminal:  # another script of this commit may have closed it
+            _expire(ledger, root)
     return len(found)
 
 
@@ -51,6 +52,8 @@ def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
     )
     ids = []
     for job in ledger.load(row[0] for row in found).values():
+        if job.is_terminal or job.open_children:  # another script of this commit moved it
+            continue
         ledger.note(job, Note(Level.WARN, "Closed by the sweep: it was done and still open"))
         close(ledger, job)
         ids.append(job.id)

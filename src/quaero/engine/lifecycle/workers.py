@@ -8,9 +8,8 @@ from quaero.domain.entries import Level
 from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.cancel import give_back
 from quaero.engine.lifecycle.deliveries import release_deliveries
-from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.moves import finish, listed
 from quaero.engine.lifecycle.record import fail
 from quaero.engine.protocol import KindInfo
 from quaero.storage.port import Ledger, Note, WorkerRow
@@ -29,7 +28,11 @@ def register(ledger: Ledger, identity: str, host: str, pid: int, lease: int) -> 
 
 
 def announce(
-    ledger: Ledger, worker_id: int | None, kinds: Sequence[KindInfo], subscriptions: Sequence[tuple[str, str]] = ()
+    ledger: Ledger,
+    worker_id: int | None,
+    kinds: Sequence[KindInfo],
+    subscriptions: Sequence[tuple[str, str]] = (),
+    default_attempts: int = 3,
 ) -> None:
     """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
     for info in kinds:
@@ -37,7 +40,14 @@ def announce(
             "insert into kind values(?, ?, ?, ?, ?, ?) on conflict(kind) do update set sort = excluded.sort,"
             " max_attempts = excluded.max_attempts, timeout = excluded.timeout, schema = excluded.schema,"
             " seen_at = excluded.seen_at",
-            (info.kind, info.sort, info.max_attempts, info.timeout, info.schema.decode(), ledger.now),
+            (
+                info.kind,
+                info.sort,
+                info.max_attempts or default_attempts,
+                info.timeout,
+                info.schema.decode(),
+                ledger.now,
+            ),
         )
     for event, name in subscriptions:
         ledger.run(
@@ -86,8 +96,4 @@ def _take_back(ledger: Ledger, job: Job) -> None:
         fail(ledger, job, ErrorInfo("WorkerLost", "the worker that ran it was lost"))
         return
     job.losses += 1
-    if listed(ledger, job) is not None:
-        finish(ledger, job, S.CANCELLED)
-    else:
-        queue_again(ledger, job)
-    ledger.touch(job)
+    give_back(ledger, job)

@@ -6,6 +6,7 @@ from quaero.clock import Clock
 from quaero.domain.definitions import Definition, from_stored, next_fire
 from quaero.engine.lifecycle import sweep, workers
 from quaero.engine.lifecycle.definitions import fire
+from quaero.engine.worker.catalogue import Catalogue
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
@@ -16,9 +17,12 @@ PURGE_BATCH = 5_000
 class Chores:
     """Runs the sweep every `period` seconds until cancelled. Every script is safe to run from many workers."""
 
-    def __init__(self, store: Store, clock: Clock, jobs_retention: int, period: float) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, catalogue: Catalogue | None, jobs_retention: int, period: float
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._catalogue = catalogue
         self._keep = jobs_retention
         self._period = max(0.2, min(period, 5.0))
 
@@ -29,7 +33,9 @@ class Chores:
             failpoint("sweep.before")
             await self._store.write(workers.sweep_workers)
             await self._store.write(sweep.expire_trees)
-            await self._fire_schedules()
+            if self._catalogue is not None:
+                await self._catalogue.refresh()
+                await self._fire_schedules()
             if turn % CLOSE_EVERY == 0:
                 await self._store.write(sweep.close_forgotten)
                 await self._clean()

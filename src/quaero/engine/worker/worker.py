@@ -22,8 +22,10 @@ from quaero.engine.lifecycle import workers
 from quaero.engine.lifecycle.round import Round, play
 from quaero.engine.lifecycle.service import append_service
 from quaero.engine.lifecycle.spawn import Memory
-from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, Setup, SpawnAnswer, Task
+from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, SpawnAnswer, Task
+from quaero.engine.worker.catalogue import Catalogue
 from quaero.engine.worker.chores import Chores
+from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.deliveries import Deliveries
 from quaero.engine.worker.lease import Lease
 from quaero.engine.worker.link import Link
@@ -36,33 +38,6 @@ POLL_SECONDS = 0.25
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_FACTS = 20_000
-
-
-class WorkerConfig:
-    """What a worker is told. Times in seconds."""
-
-    def __init__(
-        self,
-        setup: Setup,
-        *,
-        executors: int,
-        lease: float = 20.0,
-        heartbeat: float = 5.0,
-        grace: float = 25.0,
-        jobs_retention: int = 0,
-        root_id: int | None = None,
-    ) -> None:
-        self.setup = setup
-        self.executors = executors
-        self.lease = lease
-        self.heartbeat = heartbeat
-        self.grace = grace
-        self.jobs_retention = jobs_retention
-        self.root_id = root_id
-
-
-class AppBroken(Exception):
-    """The application could not be imported; the message is for people."""
 
 
 class Worker:
@@ -79,6 +54,7 @@ class Worker:
         self._inbox_bytes = 0
         self._wake = asyncio.Event()
         self._hungry = True
+        self._root_id = config.root_id
         self._memory: Memory = {}
         self._stopping = False
         self._killed = False
@@ -94,7 +70,7 @@ class Worker:
     # --- the life of a worker
 
     async def run(self) -> None:
-        """Register, work, leave. Raises AppBroken when the application cannot be imported."""
+        """Register, work, leave. Raises AppBrokenError when the application cannot be imported."""
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
         lease = round(self._config.lease * 1e6)
@@ -103,7 +79,7 @@ class Worker:
         self._deliveries.worker_id = self.worker_id
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config.lease, self._config.heartbeat, self._lose)
-        chores = Chores(self._store, self._clock, self._config.jobs_retention, self._config.lease / 4)
+        chores = self._chores()
         helpers = [
             asyncio.create_task(work())
             for work in (guard.keep, chores.do, self._deliveries.carry, self._listen, self._watch)
@@ -119,6 +95,18 @@ class Worker:
         if self._failure is not None:
             raise self._failure
         await self._store.write(workers.leave, self.worker_id)
+
+    def _chores(self) -> Chores:
+        config = self._config
+        directory = config.definitions_dir
+        catalogue = Catalogue(self._store, self._clock, directory) if directory is not None else None
+        return Chores(self._store, self._clock, catalogue, config.jobs_retention, config.lease / 4)
+
+    def work_on(self, root_id: int) -> None:
+        """From now on take jobs of this tree only."""
+        self._root_id = root_id
+        self._hungry = True
+        self._wake.set()
 
     def stop(self) -> None:
         """Drain: take nothing more, give running jobs the grace period. The second call ends them now."""
@@ -163,7 +151,7 @@ class Worker:
     async def _round(self) -> bool:
         """One transaction, if there is anything to tell or to ask; whether there was."""
         facts = self._take_facts()
-        wants = self._pool.wants(self._config.root_id) if self._hungry and not self._stopping else []
+        wants = self._pool.wants(self._root_id) if self._hungry and not self._stopping else []
         look = self._look_due()
         if not facts and not wants and not look:
             return False
@@ -242,7 +230,7 @@ class Worker:
             case Delivered():
                 self._deliveries.answered(message)
             case Broken():
-                self._failure = self._failure or AppBroken(message.message)
+                self._failure = self._failure or AppBrokenError(message.message)
                 self._wake.set()
 
     def _collect(self, facts: list[Fact]) -> None:
@@ -266,7 +254,8 @@ class Worker:
         self._wake.set()
 
     async def _announce(self, ready: Ready) -> None:
-        await self._store.write(workers.announce, self.worker_id, ready.kinds, ready.subscriptions)
+        attempts = self._config.max_attempts
+        await self._store.write(workers.announce, self.worker_id, ready.kinds, ready.subscriptions, attempts)
         self.on_ready()
 
     # --- watching

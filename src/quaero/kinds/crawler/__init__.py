@@ -84,7 +84,7 @@ def register(app: App, settings: Mapping[str, Any]) -> None:
         try:
             checked = Rules.from_payload(rules or {})
         except ValueError as error:
-            raise Fatal(f"rules: {error}") from error
+            raise Fatal(f"rules: {error}") from None
         return await Visit(job, shared().current(), url, depth, hops, checked).run()
 
 

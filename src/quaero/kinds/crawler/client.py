@@ -70,11 +70,6 @@ class Networks:
             detached(_close_with_loop(network))
         return network
 
-    async def close(self) -> None:
-        """Close the running loop's, if it has one."""
-        if (network := self._by_loop.pop(asyncio.get_running_loop(), None)) is not None:
-            await network.close()
-
 
 async def _close_with_loop(network: Network) -> None:
     with suppress(asyncio.CancelledError):  # how an ending loop tells its last tasks

@@ -5,6 +5,7 @@ came at all; it says whether asking again could help.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from yarl import URL
 
 from quaero.kinds.crawler.body import Body, Decoder, Trouble
 
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 Wanted = Callable[[str], bool]
 
 
@@ -41,8 +43,9 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        """Media type in lower case without parameters; empty if the server named none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        """Media type in lower case without parameters; empty if the server named none that is one."""
+        name = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return name if _MEDIA_TYPE.fullmatch(name) else ""
 
     @property
     def charset(self) -> str | None:

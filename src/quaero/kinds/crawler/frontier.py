@@ -26,8 +26,9 @@ async def spawn_pages(
 
     `hops` counts the redirects that led here in a row.
     """
-    wanted = network.asked.unknown(job.root_id, urls)
-    if network.asked.is_full(job.root_id):
+    crawl = (job.root_id, job.step)
+    wanted = network.asked.unknown(crawl, urls)
+    if network.asked.is_full(crawl):
         return len(wanted)
     by_host: defaultdict[str, list[str]] = defaultdict(list)
     for url in wanted:
@@ -46,7 +47,7 @@ async def spawn_pages(
     refused = 0
     for pages, answer in zip(by_host.values(), answers, strict=True):
         ids = await answer
-        network.asked.learn(job.root_id, pages, ids)
+        network.asked.learn(crawl, pages, ids)
         refused += ids.count(None)
     return refused
 

@@ -1,7 +1,8 @@
 """The text of a page as Markdown, without its furniture.
 
-Trafilatura finds the main text where there is one. Lists of links, very short and very long pages are not its strength
-(nor its speed), so for those the blocks of the page are written down in order, menus and the like left out.
+What is a menu or the like by its element goes first: on short pages trafilatura would take it for text. Then
+trafilatura finds the main text where there is one. Very long pages are beyond its speed and lists of links not its
+strength, so where it finds nothing the blocks of the page are written down in order.
 """
 
 import re
@@ -14,20 +15,24 @@ MAX_EXTRACTED = (
 MAX_TEXT = 1 << 20
 MAX_BLOCKS = 20_000
 _SPACE = re.compile(r"\s+")
-_FURNITURE = "script, style, noscript, template, nav, header, footer, aside, form, iframe, svg, button, select, head"
+_FURNITURE = "script, style, noscript, template, nav, iframe, svg, button, select, body > header, body > footer"
+_MORE_FURNITURE = "header, footer, aside, form, head"  # of the whole page, or of its article: trafilatura can tell
 _BLOCKS = "h1, h2, h3, h4, h5, h6, p, li, pre, blockquote, td, th, dt, dd, figcaption"
 _MARKS = {**{f"h{n}": "#" * n + " " for n in range(1, 7)}, "li": "- ", "blockquote": "> "}
 
 
-def main_text(html: str, tree: LexborHTMLParser, url: str) -> str:
+def main_text(tree: LexborHTMLParser, url: str) -> str:
     """Markdown of a page's main text, at most `MAX_TEXT` characters. Changes the tree."""
+    for node in tree.css(_FURNITURE):
+        node.decompose()
+    html = tree.html or ""
     text = _extracted(html, url) if len(html) <= MAX_EXTRACTED else ""
     return (text or written_down(tree))[:MAX_TEXT]
 
 
 def written_down(tree: LexborHTMLParser) -> str:
     """The blocks of a page in order, as Markdown; all its text if it has no blocks. Changes the tree."""
-    for node in tree.css(_FURNITURE):
+    for node in tree.css(_MORE_FURNITURE):
         node.decompose()
     if tree.body is None:
         return ""

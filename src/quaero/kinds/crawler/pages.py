@@ -22,11 +22,11 @@ from quaero.kinds.crawler.client import Network
 from quaero.kinds.crawler.fetch import Answer, NoAnswer, ask
 from quaero.kinds.crawler.frontier import spawn_pages
 from quaero.kinds.crawler.html import PageFacts
+from quaero.kinds.crawler.line import describe, format_size
 from quaero.kinds.crawler.parserchild import Page
 from quaero.kinds.crawler.parserprocess import Parsed
 from quaero.kinds.crawler.ports import PageContext
 from quaero.kinds.crawler.rules import Rules
-from quaero.kinds.crawler.sizes import format_size
 
 MAX_HOPS = 5  # redirects in a row
 MAX_RETRY_AFTER = 600.0  # seconds; a server that asks for more is taken at its word: not now
@@ -54,7 +54,7 @@ class Visit:
         try:
             await self._fetch(asyncio.get_running_loop().time() + self.rules.timeout / 1_000_000)
         except NoAnswer as failure:
-            raise (Fatal if failure.is_final else Retry)(str(failure)) from failure
+            raise (Fatal if failure.is_final else Retry)(str(failure)) from None
         except TimeoutError:
             raise Retry(f"no answer within {self.rules.timeout / 1_000_000:g} s") from None
         self.times["total"] = round((time.perf_counter() - started) * 1_000)
@@ -208,21 +208,3 @@ class Visit:
                 "url_rules": RULES_VERSION,
             },
         )
-
-
-def describe(result: dict[str, Any]) -> str:
-    """The page's line: `200 text/html 14.2 KB 83 ms https://… (12 links)`."""
-    if result["status"] is None:
-        return f"robots.txt: {result['robots']} {result['url']}"
-    parts = [str(result["status"])]
-    if result["content_type"]:
-        parts.append(result["content_type"])
-    parts += [format_size(result["bytes"]), f"{result['times']['total']} ms", result["url"]]
-    if "redirect" in result:
-        parts.append(f"→ {result['final_url']} ({result['redirect']})")
-    if "body" in result:
-        parts.append(f"({result['body']})")
-    if "links" in result:
-        more = f", {result['links_refused']} beyond max_pages" if "links_refused" in result else ""
-        parts.append(f"({result['links']} links{more})")
-    return " ".join(parts)

@@ -61,7 +61,7 @@ def _answer(page: Page, answers: BinaryIO) -> None:
     html, charset = decode(page.body, page.declared_charset, is_html=True)
     tree = LexborHTMLParser(html)
     _write(answers, read_facts(tree, page.url, charset))
-    _write(answers, PageText(main_text(html, tree, page.url)))
+    _write(answers, PageText(main_text(tree, page.url)))
 
 
 def _write(answers: BinaryIO, answer: PageFacts | PageText) -> None:

@@ -15,6 +15,10 @@ class PageContext(Protocol):
         """The id of the top of its tree."""
 
     @property
+    def step(self) -> str | None:
+        """The name of the definition's step it belongs to, if any."""
+
+    @property
     def attempt(self) -> int:
         """Which try within its round this is, from 1."""
 

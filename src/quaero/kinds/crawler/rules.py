@@ -11,8 +11,8 @@ import msgspec
 import re2
 
 from quaero.domain.durations import parse_duration
+from quaero.domain.units import parse_size
 from quaero.kinds.crawler.canonical import authority_of
-from quaero.kinds.crawler.sizes import parse_size
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -89,7 +89,7 @@ def make_rules(
     rules = Rules(
         delay=_micros("delay", delay),
         timeout=_micros("timeout", timeout),
-        max_body=_named("max_body", parse_size, max_body),
+        max_body=max_body if isinstance(max_body, int) else _named("max_body", parse_size, max_body),
         include=_patterns("include_patterns", include_patterns),
         exclude=_patterns("exclude_patterns", exclude_patterns),
         **plain,
@@ -119,7 +119,7 @@ def compiled(patterns: tuple[str, ...]) -> tuple[Pattern, ...]:
         return tuple(re2.compile(pattern, options) for pattern in patterns)
     except re2.error as error:
         words = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"not a pattern RE2 understands: {words}") from error
+        raise ValueError(f"not a pattern RE2 understands: {words}") from None
 
 
 def _patterns(name: str, patterns: Sequence[str]) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def _named(name: str, read: Callable[[V], T], value: V) -> T:
     try:
         return read(value)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _check(name: str, number: int, low: int, high: int, words: str) -> None:

@@ -29,7 +29,7 @@ async def start_crawl(
         rules = make_rules(**settings)
         urls = start_pages(start_urls)
     except ValueError as error:
-        raise Fatal(str(error)) from error
+        raise Fatal(str(error)) from None
     job.log.info("%s", describe(urls, rules))
     if rules.respect_robots:
         await _ask_robots(network, urls, rules)

@@ -64,9 +64,6 @@ class Lookup(Protocol):
     def open_leaves(self, top_id: int, limit: int) -> list[Job]:
         """Jobs at or below `top_id` that are pending, or running and not asked to cancel yet."""
 
-    def open_below(self, top_id: int) -> bool:
-        """Whether anything at or below `top_id` is not terminal."""
-
     def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
         """Ids of a tree's jobs by their keys."""
 

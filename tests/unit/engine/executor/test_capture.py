@@ -101,22 +101,28 @@ def test_a_last_line_without_newline_is_kept(start: Start) -> None:
 
 
 def test_of_a_progress_bar_only_the_last_state_of_each_line_is_kept(start: Start) -> None:
-    driver = written(start, r"""
+    driver = written(
+        start,
+        r"""
 for n in range(101):
     print(f"\r{n} %", end="")
 print("\r\nwindows\r\nunfinished\rrest", end="")
-""")
+""",
+    )
 
     assert driver.texts() == ["100 %", "windows", "rest"]
 
 
 def test_what_is_no_text_is_written_out(start: Start) -> None:
-    driver = written(start, r"""
+    driver = written(
+        start,
+        r"""
 sys.stdout.buffer.write(b"\xff\xfe bytes \x00 end\n")
 print("nul \0 and half \udc80 a pair")
 logging.info("nul \0 and half \udc80 a pair")
 job.log.info("é" + chr(0x1F600) + "\x1b[31mred")
-""")
+""",
+    )
 
     assert driver.texts() == [
         r"\xff\xfe bytes \x00 end",
@@ -146,11 +152,15 @@ def test_a_line_without_end_comes_in_parts(start: Start, body: str) -> None:
 
 
 def test_what_child_programs_write_is_the_plain_jobs_own(start: Start) -> None:
-    driver = written(start, r"""
+    driver = written(
+        start,
+        r"""
 print("before", flush=True)
 subprocess.run(["sh", "-c", "echo out; echo err >&2; printf 'no newline'"])
 os.write(1, b" raw\n")
-""", "def")
+""",
+        "def",
+    )
 
     assert sorted(driver.texts()) == ["before", "err", "no newline raw", "out"]
     assert {line.message: line.level for line in driver.lines()}["err"] == 2
@@ -206,13 +216,16 @@ def test_c_streams_are_flushed_before_the_end(start: Start) -> None:
 
 
 def test_extra_fields_and_tracebacks_come_with_the_line(start: Start) -> None:
-    driver = written(start, """
+    driver = written(
+        start,
+        """
 job.log.info("with fields", extra={"url": "https://example.org/", "odd": object})
 try:
     1 / 0
 except ZeroDivisionError:
     log.exception("it broke")
-""")
+""",
+    )
 
     first, second = driver.lines()
 
@@ -236,14 +249,17 @@ def test_lines_below_the_smallest_level_are_left_out(start: Start) -> None:
 
 
 def test_users_own_handlers_still_get_whole_records(start: Start) -> None:
-    driver = written(start, """
+    driver = written(
+        start,
+        """
 records = []
 class Keep(logging.Handler):
     def emit(self, record): records.append((record.name, record.getMessage(), record.funcName))
 logging.getLogger().addHandler(Keep())
 log.info("one"); job.log.info("two")
 job.set_result(records)
-""")
+""",
+    )
 
     assert driver.texts() == ["one", "two"]
     assert driver.ended().result == b'[["mine","one","writes"],["writes","two","writes"]]'
@@ -268,14 +284,17 @@ def test_an_application_that_configures_logging_is_still_captured_and_nothing_tw
 
 
 def test_a_forgotten_task_that_fails_tells_its_job(start: Start) -> None:
-    driver = written(start, """
+    driver = written(
+        start,
+        """
 async def fails(): raise ValueError("unseen")
 task = asyncio.create_task(fails())
 await asyncio.sleep(0)
 await asyncio.sleep(0)
 del task
 import gc; gc.collect()
-""")
+""",
+    )
 
     (line,) = driver.lines()
 
@@ -285,13 +304,17 @@ import gc; gc.collect()
 
 
 def test_a_thread_that_dies_tells_the_plain_job(start: Start) -> None:
-    driver = written(start, """
+    driver = written(
+        start,
+        """
 import threading
 def fails(): raise ValueError("in a thread")
 thread = threading.Thread(target=fails)
 thread.start()
 thread.join()
-""", "def")
+""",
+        "def",
+    )
 
     assert driver.lines()[0].level == 3
     assert driver.texts()[0].endswith("ValueError: in a thread")

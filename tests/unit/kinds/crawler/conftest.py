@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from quaero.engine.handles import Batch, SpawnHandles
 from quaero.engine.limits import Limit
 from quaero.kinds.crawler.client import Network
 from quaero.kinds.crawler.guard import AddressGuard
@@ -32,15 +31,9 @@ class Tree:
     lines: list[str] = field(default_factory=list)
 
 
-def answered(ids: Sequence[int], keys: Sequence[str]) -> SpawnHandles:
-    """Handles the store has answered: 0 for a child it refused."""
-    batch = Batch(0)
-    batch.count = len(ids)
-    handles = SpawnHandles()
-    handles.took(batch, 0, list(keys))
-    handles.close()
-    batch.answer(list(ids), None)
-    return handles
+async def answered(ids: list[str | None]) -> list[str | None]:
+    """What awaiting the handles of `spawn_many` gives."""
+    return ids
 
 
 class RecordingJob:
@@ -49,6 +42,7 @@ class RecordingJob:
     def __init__(self, tree: Tree, attempt: int = 1, max_attempts: int = 3) -> None:
         self.tree = tree
         self.root_id = "1"
+        self.step: str | None = "crawl"
         self.attempt = attempt
         self.max_attempts = max_attempts
         self.log = logging.Logger("page")
@@ -69,14 +63,15 @@ class RecordingJob:
         under: str,
         limit_key: Limit,
         max_children: int,
-    ) -> SpawnHandles:
+    ) -> Awaitable[list[str | None]]:
         assert (kind, under) == ("crawler.page", "step")
         self.tree.asked.extend(keys)
         for payload, key in zip(payloads, keys, strict=True):
             if key not in self.tree.pages and (not max_children or len(self.tree.pages) < max_children):
                 self.tree.pages[key] = dict(payload)
                 self.tree.limits[key] = limit_key
-        return answered([list(self.tree.pages).index(key) + 1 if key in self.tree.pages else 0 for key in keys], keys)
+        made = list(self.tree.pages)
+        return answered([str(made.index(key) + 1) if key in self.tree.pages else None for key in keys])
 
     def document(self, *, url: str, title: str, text: str, fields: Mapping[str, Any]) -> None:
         self.tree.documents.append({"url": url, "title": title, "text": text, "fields": dict(fields)})

@@ -41,6 +41,8 @@ def test_a_content_type_is_parsed_kept_or_only_recorded(content_type: str, conte
         ('text/html; charset="iso-8859-1"', "text/html", "iso-8859-1"),
         ("text/html; charset=", "text/html", None),
         ("text/html", "text/html", None),
+        ("text/\udcff", "", None),
+        ("nonsense", "", None),
         ("", "", None),
     ],
 )

@@ -64,6 +64,7 @@ IMPOSSIBLE = [
     "http://[::1/",
     "http://[fe80::1%25eth0]/",
     "http://good\\@evil.example/",
+    "http://exam\udcffple.org/",
     "http://h%41st/",
     "http://example.org/" + "a" * MAX_URL,
     "http://" + "a" * 300 + ".example/",

@@ -1,8 +1,12 @@
 """Whole crawls: the kinds as an application has them, the demo site, and a driver in place of the engine."""
 
 import asyncio
+import inspect
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,9 @@ from quaero.engine.registry import App
 from quaero.engine.signature import Signature
 from quaero.kinds.crawler import PAGE_ATTEMPTS, register
 from quaero.kinds.crawler.ports import PageContext
+from quaero.kinds.crawler.rules import Rules, make_rules
 
+SOURCE = str(Path(__file__).resolve().parents[4] / "src")
 SETTINGS = {"allow_networks": ["127.0.0.0/8"]}
 
 
@@ -142,6 +148,29 @@ def test_a_payload_is_taken_as_people_write_it(app: App) -> None:
         signature.arguments(b'{"start_urls": [], "max_page": 5}')
 
 
+def test_what_a_step_leaves_out_is_what_a_page_leaves_out(app: App) -> None:
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(app.kinds["crawler"].function).parameters.items()
+        if name not in ("job", "start_urls")
+    }
+
+    assert make_rules(**defaults) == Rules()
+
+
+def test_an_executor_that_never_crawls_does_not_pay_for_it() -> None:
+    program = (
+        "import sys; from quaero.kinds import builtin; builtin({});"
+        "print(*{'aiohttp', 'trafilatura', 'selectolax', 'protego', 're2'} & set(sys.modules))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": SOURCE}, check=True, capture_output=True, text=True
+    )
+
+    assert told.stdout.strip() == ""
+
+
 def test_a_network_that_is_none_is_refused_with_its_key() -> None:
     with pytest.raises(InvalidInput, match=r"crawler\.allow_networks: 'here'"):
         register(App(), {"allow_networks": ["here"]})
@@ -150,5 +179,5 @@ def test_a_network_that_is_none_is_refused_with_its_key() -> None:
 def test_the_engine_s_context_is_what_the_crawler_needs() -> None:
     needed = {name for name in vars(PageContext) if not name.startswith("_")}
 
-    assert needed == {"root_id", "attempt", "max_attempts", "log", "count", "spawn_many", "document"}
+    assert needed == {"root_id", "step", "attempt", "max_attempts", "log", "count", "spawn_many", "document"}
     assert all(hasattr(JobContext, name) for name in needed)

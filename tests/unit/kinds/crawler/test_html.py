@@ -89,7 +89,7 @@ def test_an_article_becomes_markdown_without_its_furniture() -> None:
         "</article><footer>Imprint</footer></body></html>"
     )
 
-    text = main_text(html, LexborHTMLParser(html), URL)
+    text = main_text(LexborHTMLParser(html), URL)
 
     assert "## Why now" in text
     assert "- one point of it" in text
@@ -100,8 +100,8 @@ def test_an_article_becomes_markdown_without_its_furniture() -> None:
 
 def test_a_page_that_is_no_article_is_written_down_block_by_block() -> None:
     tree = LexborHTMLParser(
-        "<header>Top</header><h2>Tides</h2><ul><li>high <b>noon</b></li><li><p>low</p></li></ul>"
-        "<pre>a\n  b</pre><script>x()</script><table><tr><td>1</td></tr></table><blockquote>said</blockquote>"
+        "<div><header>Top</header></div><h2>Tides</h2><ul><li>high <b>noon</b></li><li><p>low</p></li></ul>"
+        "<pre>a\n  b</pre><table><tr><td>1</td></tr></table><blockquote>said</blockquote>"
     )
 
     assert written_down(tree) == "## Tides\n\n- high noon\n\nlow\n\n```\na\n  b\n```\n\n1\n\n> said"

@@ -4,6 +4,7 @@ import gzip
 import socket
 from typing import Any
 
+import msgspec
 import pytest
 
 from quaero.engine.outcomes import Fatal, Retry
@@ -224,6 +225,18 @@ async def test_a_redirect_outside_the_rules_ends_there_and_is_told(
 
     assert (result["status"], result["redirect"]) == (302, why)
     assert not tree.pages
+
+
+@pytest.mark.anyio
+async def test_headers_that_are_no_text_leave_a_result_that_is(server, visit) -> None:
+    server.answers["/"] = (
+        b"HTTP/1.1 302 \xff\r\nLocation: /\xff\xe9\r\nContent-Type: \xff/\xfe\r\nContent-Length: 0\r\n\r\n"
+    )
+
+    result = await visit(f"{server.url}/")
+
+    assert result["status"] == 302
+    assert msgspec.json.decode(msgspec.json.encode(result)) == result
 
 
 @pytest.mark.anyio

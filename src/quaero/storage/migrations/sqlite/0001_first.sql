@@ -46,6 +46,7 @@ create index job_deadline on job(deadline) where deadline > 0 and status < 3;
 create index job_purging on job(id) where purging = 1;
 create index job_closed on job(finished_at) where parent_id is null and status >= 3;
 create index job_step on job(root_id, id) where is_step = 1;
+create index job_waiting on job(id) where status = 2;
 create index job_tagged on job(id) where tags is not null and parent_id is null;
 
 create table lane(
