@@ -85,6 +85,7 @@ def make_worker(
         heartbeat=settings.queue.heartbeat / 1e6,
         grace=settings.queue.grace / 1e6,
         jobs_retention=settings.jobs.retention,
+        logs_retention=settings.logs.retention,
         max_attempts=settings.queue.max_attempts,
         definitions_dir=settings.jobs.definitions_dir if root_id is None else None,
         root_id=root_id,

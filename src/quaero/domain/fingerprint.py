@@ -1,4 +1,4 @@
-"""One fingerprint for failures that are the same to a person: numbers, ids, addresses and quoted values do not count."""
+"""One fingerprint for failures that are the same to a person: numbers, ids, addresses and quotes do not count."""
 
 import hashlib
 import re

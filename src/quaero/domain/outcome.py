@@ -3,7 +3,7 @@
 | case | rule |
 |---|---|
 | own failure for good | pending children are cancelled, running ones finish, then `failed` |
-| sealed, all children terminal | more direct failures than tolerated: `failed`; all children cancelled: `cancelled`; else `completed` |
+| sealed, all children terminal | more failed than tolerated: `failed`; all cancelled: `cancelled`; else `completed` |
 | `failure_action` past the limit | `stop_all` cancels the rest of the tree; `mark_warning` completes all the same |
 | attempt failed | again after a back-off while attempts are left, else for good |
 """
@@ -56,6 +56,6 @@ def backoff(attempt: int, chance: float, retry_after: float | None = None) -> in
     A handler's own `retry_after` (seconds) is honoured as a floor. Source: the "full jitter" of Amazon's
     architecture blog, which spreads retries of many failed jobs best.
     """
-    ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** max(0, attempt - 1))
+    ceiling = min(BACKOFF_CAP, BACKOFF_BASE << max(0, attempt - 1))
     floor = round(retry_after * 1_000_000) if retry_after else 0
     return floor + round(ceiling * chance)

@@ -1,7 +1,7 @@
 """The doorbell between the processes of one machine: Unix datagrams, one socket per listener.
 
 The sockets of a store lie together in one private folder; ringing sends one byte to each. A full socket buffer means
-the listener has rings waiting already, so a failed send loses nothing. Sockets of dead processes are removed when found.
+the listener has rings waiting already, so a failed send loses nothing. Sockets of the dead are removed when found.
 """
 
 import asyncio

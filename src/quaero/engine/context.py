@@ -164,7 +164,8 @@ class JobContext:
             raise TypeError(f"count takes a whole number, not {n!r}")
         name = clean(name)
         with self._host:
-            counts = self._more().counts
+            extras = self._more()
+            counts = extras.counts = extras.counts or {}
             counts[name] = counts.get(name, 0) + n
         self._host.stir(self)
 
@@ -190,7 +191,8 @@ class JobContext:
         """Keep a text with the job, stored with its finish and searchable. Cut at 1 MB of UTF-8, and flagged then."""
         body, is_cut = cut(clean(text), MAX_DOCUMENT_TEXT)
         raw = msgspec.json.encode(dict(fields or {}))
-        self._more().documents.append(Document(clean(url), clean(title), body, raw, is_cut))
+        extras = self._more()
+        extras.documents = [*(extras.documents or ()), Document(clean(url), clean(title), body, raw, is_cut)]
 
     def output(self, *, is_error: bool = False, watch: Callable[[str], bool] | None = None) -> LineSplitter:
         """A place to feed the raw output of a program to (`feed_bytes`, at the end `finish`): its lines become ours.

@@ -13,17 +13,14 @@ from quaero.engine.spawning import Spawns
 class Extras:
     """See the module."""
 
-    __slots__ = ("cancelled", "counts", "documents", "log", "payload", "progress", "result", "spawns", "streams",
-                 "told_at")  # fmt: skip
-
-    def __init__(self) -> None:
-        self.cancelled: Cancelled | None = None
-        self.counts: dict[str, int] = {}
-        self.documents: list[Document] = []
-        self.log: logging.Logger | None = None
-        self.payload: dict[str, Any] | None = None
-        self.progress: tuple[float | None, float | None, str | None] | None = None
-        self.result: Any = msgspec.UNSET
-        self.spawns: Spawns | None = None
-        self.streams: list[Any] | None = None
-        self.told_at = 0.0
+    # No slots: defaults stand on the class, so that making one costs little.
+    cancelled: Cancelled | None = None
+    counts: dict[str, int] | None = None
+    documents: list[Document] | None = None
+    log: logging.Logger | None = None
+    payload: dict[str, Any] | None = None
+    progress: tuple[float | None, float | None, str | None] | None = None
+    result: Any = msgspec.UNSET
+    spawns: Spawns | None = None
+    streams: list[Any] | None = None  # splitters of standard output and error
+    told_at = 0.0  # when progress was last told, by the monotonic clock

@@ -75,7 +75,8 @@ class App:
     ) -> Any:
         """Register a function as a kind (its name: `MODULE.FUNCTION` unless `kind` is given).
 
-        `max_attempts` counts tries within a round (default: the setting `queue.max_attempts`); `timeout` (`"30s"`) bounds one run of the function.
+        `max_attempts` counts tries within a round (default: the setting `queue.max_attempts`); `timeout` (`"30s"`)
+        bounds one run of the function.
         Raises InvalidInput for a name registered twice or a bad bound.
         """
 

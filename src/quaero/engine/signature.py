@@ -86,7 +86,7 @@ class Signature:
 
 
 def payload_schema(function: Callable[..., Any]) -> bytes:
-    """JSON Schema (as JSON text) of the payload a handler takes. Raises InvalidInput for a function that cannot be a handler."""
+    """JSON Schema, as JSON text, of a handler's payload. Raises InvalidInput for a function that cannot be one."""
     return Signature.of(function).schema()
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import SystemRandom
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
-from quaero.storage import journalreads, reads
+from quaero.storage import journalreads, reads, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit
+from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
     EntryFilter,
     EntryPage,
@@ -42,6 +43,7 @@ class SqlStore:
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
+        self._tended_to = -1
         self.incarnation = reads.incarnation(writer.db)
 
     @classmethod
@@ -147,6 +149,16 @@ class SqlStore:
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """A query of the small tables."""
         return await self._read(lambda db: db.rows(sql, params))
+
+    async def tidy(self, keep_logs: int) -> bool:
+        """Do a bounded piece of upkeep; whether there is more to do."""
+
+        def tend(ledger: Ledger, after: int) -> int:
+            # how journals lie on disk is this store's own affair: the script needs its own ledger
+            return upkeep.tend(cast(SqlLedger, ledger), after, keep_logs)
+
+        self._tended_to = await self.write(tend, self._tended_to)
+        return self._tended_to >= 0
 
     async def close(self) -> None:
         """Finish what is under way, then let go of the files."""

@@ -90,18 +90,38 @@ async def test_the_sitemap_lists_every_article(site: str, http: aiohttp.ClientSe
     assert [f"/{path}" for path in listed] == [article.path for article in articles()]
 
 
+async def a_program(*options: str) -> asyncio.subprocess.Process:
+    """The site as its command line starts it."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "quaero.demo.site", "--port", "0", *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+    )
+
+
 @pytest.mark.anyio
-async def test_the_program_announces_its_address_and_ends_when_asked() -> None:
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "quaero.demo.site", "--port", "0",
-        stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(SOURCE)},
-    )  # fmt: skip
+async def test_the_program_announces_its_address_and_ends_when_asked(http: aiohttp.ClientSession) -> None:
+    program = await a_program()
     assert program.stdout is not None
     async with asyncio.timeout(30):
         url = (await program.stdout.readline()).decode().strip()
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        async with http.get(url) as answer:
             assert "The Harbour Lantern" in await answer.text()
 
         program.send_signal(signal.SIGTERM)
+
+        assert await program.wait() == 0
+
+
+@pytest.mark.anyio
+async def test_the_program_ends_with_its_standard_input() -> None:
+    program = await a_program("--with-stdin")
+    assert program.stdout is not None
+    assert program.stdin is not None
+    async with asyncio.timeout(30):
+        await program.stdout.readline()
+
+        program.stdin.close()
 
         assert await program.wait() == 0

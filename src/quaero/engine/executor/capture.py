@@ -10,24 +10,20 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from quaero.domain.entries import Level
 from quaero.engine.executor.lines import LineBuffer
 from quaero.engine.executor.streams import StreamWriter
 from quaero.engine.text import clean
 
+Lines = Callable[[], LineBuffer]  # finds the lines to write to
 THRESHOLDS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)  # by Level
 _BARE = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
 _USUAL = _BARE | {"message", "asctime", "taskName"}
+_ROOT = logging.getLogger()
 _traceback_of = logging.Formatter().formatException
-
-
-class Lines(Protocol):
-    """Finds the lines to write to."""
-
-    def __call__(self) -> LineBuffer: ...
 
 
 def level_of(number: int) -> int:
@@ -98,13 +94,28 @@ class QuickLogger(logging.Logger):
         return False
 
 
+class QuickRootLogger(QuickLogger, logging.RootLogger):
+    """The root logger with the short way: many programs call `logging.info` and the like."""
+
+
 class JobLogger(QuickLogger):
     """`job.log`: writes to its own job, whatever thread or task calls it."""
 
-    def __init__(self, name: str, find: Lines) -> None:
-        super().__init__(name)
-        self.parent = logging.getLogger()
-        self._find = find
+    _find: Lines
+
+    @classmethod
+    def of(cls, name: str, find: Lines) -> "JobLogger":
+        """A logger of a job. Made for every job that logs, so it does without `Logger.__init__`."""
+        logger = cls.__new__(cls)
+        logger.__dict__ = {
+            "name": name, "level": logging.NOTSET, "parent": _ROOT, "propagate": True, "handlers": [], "filters": [],
+            "disabled": False, "_cache": {}, "_find": find,
+        }  # fmt: skip
+        return logger
+
+    def isEnabledFor(self, level: int) -> bool:
+        """As the standard one, without its cache, which a short-lived logger only has to fill."""
+        return level >= (self.level or _ROOT.level) and level > self.manager.disable and not self.disabled
 
     def _lines(self) -> LineBuffer:
         return self._find()
@@ -123,9 +134,10 @@ def install(here: Lines, min_level: int) -> JobHandler:
     handler = JobHandler(here, min_level)
     QuickLogger.ours = handler
     logging.setLoggerClass(QuickLogger)
-    logging.logAsyncioTasks = False  # no line says them, and they cost
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # from 3.12 on; no line says them, and they cost
     logging.logMultiprocessing = False
     root = logging.getLogger()
+    root.__class__ = QuickRootLogger
     root.setLevel(THRESHOLDS[min_level])
     root.addHandler(handler)
     logging.captureWarnings(True)
@@ -171,7 +183,7 @@ def _formatted(msg: object, args: Any) -> str:
     if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
         args = args[0]
     try:
-        return message % args
+        return str(message % args)
     except Exception as error:  # a wrong format string must not fail the job
         return f"{message} {args!r} (not formatted: {error})"
 

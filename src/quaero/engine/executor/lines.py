@@ -6,7 +6,6 @@ every log call.
 """
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ import msgspec
 
 from quaero.domain.bounds import LOG_TAIL_KEPT
 from quaero.domain.entries import Level, Originator
+from quaero.engine.protocol import Task
 from quaero.engine.text import clean, fits, pieces
 
 CHUNK_BYTES = 64 * 1024
@@ -25,44 +25,43 @@ Packed = tuple[Any, ...]  # (at, level, message) or with fields: a `Line` as it 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
-class Tell(Protocol):
-    """Takes lines that are packed: how many, a mask of their levels, first and last time, body, originator."""
+class Sink(Protocol):
+    """Where buffers of one executor send what they packed."""
 
-    def __call__(self, count: int, levels: int, first_at: int, last_at: int, body: bytes, originator: int) -> None: ...
+    max_line: int
+    cap: int  # bytes of log per attempt
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held while packing, so that packs of one owner keep their order."""
+
+    def tell(
+        self, owner: Task | None, count: int, levels: int, first_at: int, last_at: int, body: bytes, originator: int
+    ) -> None:
+        """Take lines: whose, how many, a mask of their levels, first and last time, the body, the originator."""
+
+    def mark(self, lines: "LineBuffer") -> None:
+        """A buffer has something to pack; said once until it is packed."""
 
 
 class LineBuffer:
-    """Lines of one owner. `mark` is told when there is something to pack, once until it is packed.
+    """The lines of one task, or with no owner those nobody owns. An owner's are capped."""
 
-    Without a `cap` (bytes) everything is kept.
-    """
+    # No slots: defaults stand on the class, so that a buffer for a single line is made quickly.
+    is_closed = False
+    _marked = False
+    _size = 0  # of what is pending
+    _kept = 0  # of what was told
+    _ring: deque[Packed] | None = None
+    _ring_size = 0
+    _uncounted = 0  # lines beyond the cap
 
-    __slots__ = ("_cap", "_kept", "_lock", "_mark", "_marked", "_max_line", "_pending", "_ring", "_ring_size",
-                 "_size", "_surely_fits", "_tell", "_trigger", "_uncounted", "is_closed")  # fmt: skip
-
-    def __init__(
-        self,
-        tell: Tell,
-        mark: Callable[["LineBuffer"], None],
-        lock: AbstractContextManager[Any],
-        max_line: int,
-        cap: int | None = None,
-    ) -> None:
-        self.is_closed = False
-        self._tell = tell
-        self._mark = mark
-        self._lock = lock
-        self._max_line = max_line
-        self._surely_fits = max_line // 4
-        self._cap = cap
+    def __init__(self, sink: Sink, owner: Task | None) -> None:
+        self._sink = sink
+        self._owner = owner
         self._pending: list[Packed] = []
-        self._marked = False
-        self._size = 0  # of what is pending
-        self._kept = 0  # of what was told
-        self._trigger = CHUNK_BYTES if cap is None else min(CHUNK_BYTES, cap)
-        self._ring: deque[Packed] | None = None
-        self._ring_size = 0
-        self._uncounted = 0  # lines beyond the cap
+        self._surely_fits = sink.max_line // 4
+        self._trigger = CHUNK_BYTES if owner is None else min(CHUNK_BYTES, sink.cap)
 
     def add(self, at: int, level: int, message: str, fields: dict[str, Any] | None = None) -> None:
         """Add a line; `at` in microseconds since the epoch. Any thread may."""
@@ -76,7 +75,7 @@ class LineBuffer:
 
     def _add_odd(self, at: int, level: int, message: str, fields: dict[str, Any] | None) -> None:
         message = clean(message)
-        parts = [message] if fits(message, self._max_line) else pieces(message, self._max_line)
+        parts = [message] if fits(message, self._sink.max_line) else pieces(message, self._sink.max_line)
         for part in parts:
             self._pending.append((at, level, part) if fields is None else (at, level, part, fields))
             self._size += len(part) + LINE_OVERHEAD
@@ -85,11 +84,11 @@ class LineBuffer:
 
     def _added(self) -> None:
         if self._size >= self._trigger and not self.is_closed:
-            with self._lock:
+            with self._sink.lock:
                 self.pack()
         elif not self._marked:
             self._marked = True
-            self._mark(self)
+            self._sink.mark(self)
 
     def pack(self) -> None:
         """Tell what is pending. Callers hold the lock, so that two packs of one owner keep their order."""
@@ -98,8 +97,8 @@ class LineBuffer:
             self._keep_last(lines)
         elif lines:
             self._tell_lines(lines)
-            if self._cap is not None:
-                self._trigger = min(CHUNK_BYTES, self._cap - self._kept)
+            if self._owner is not None:
+                self._trigger = min(CHUNK_BYTES, self._sink.cap - self._kept)
                 if self._trigger <= 0:
                     self._ring = deque()
                     self._trigger = CHUNK_BYTES
@@ -140,14 +139,13 @@ class LineBuffer:
         for level in {line[1] for line in lines}:
             levels |= 1 << level
         first, last = lines[0][0], lines[-1][0]
-        body = encode_lines(lines)
-        self._tell(len(lines), levels, min(first, last), max(first, last), body, originator)
+        if first > last:  # the clock was set back, or threads overtook each other
+            first, last = last, first
+        self._sink.tell(self._owner, len(lines), levels, first, last, encode_lines(lines), originator)
 
 
 class OrphanLines(LineBuffer):
     """Lines nobody owns, for the service log: `info` and up."""
-
-    __slots__ = ()
 
     def add(self, at: int, level: int, message: str, fields: dict[str, Any] | None = None) -> None:
         """Add a line unless it is a debugging one."""

@@ -1,7 +1,6 @@
 """The event loop handlers run on: uvloop, with tasks that know whose they are."""
 
 import asyncio
-from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -14,9 +13,7 @@ class JobTask(asyncio.Task[Any]):
     job: JobContext | None = None
 
 
-def _job_task(
-    loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], *, context: Context | None = None
-) -> JobTask:
+def _job_task(loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None) -> JobTask:
     task = JobTask(coro, loop=loop, context=context)
     task.job = current.get()
     return task

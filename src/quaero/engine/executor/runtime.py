@@ -5,10 +5,10 @@ what is written for a job after that is nobody's.
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from quaero.domain.entries import Level
@@ -51,7 +51,9 @@ class Runtime:
         self.application = Application(App(), {}, [])
         self._dirty: deque[LineBuffer] = deque()
         self._stirred: set[JobContext] = set()
-        self.orphans: LineBuffer = OrphanLines(self._tell_orphans, self._mark, outbox.lock, setup.max_line)
+        self.max_line, self.cap = setup.max_line, setup.max_log_bytes
+        self.lock: AbstractContextManager[Any] = outbox.lock
+        self.orphans: LineBuffer = OrphanLines(self, None)
         self._orphan_streams = [self.orphan_splitter(1), self.orphan_splitter(2)]
 
     # --- what contexts ask
@@ -67,7 +69,7 @@ class Runtime:
 
     def logger(self, job: JobContext) -> logging.Logger:
         """A job's own logger."""
-        return JobLogger(job.kind, lambda: self.lines_of(job))
+        return JobLogger.of(job.kind, lambda: self.lines_of(job))
 
     def stir(self, job: JobContext) -> None:
         """Fetch a job's news soon."""
@@ -76,7 +78,7 @@ class Runtime:
 
     def put_spawned(self, job: JobContext, spawned: Spawned, size: int) -> None:
         """Put children among the facts, after the lines written before them."""
-        with self.outbox.lock:
+        with self.lock:
             if job._lines is not None:
                 job._lines.pack()
             failpoint("spawn.before_send")
@@ -102,10 +104,10 @@ class Runtime:
         return question.value()
 
     def __enter__(self) -> object:
-        return self.outbox.lock.__enter__()
+        return self.lock.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self.outbox.lock.release()
+        self.lock.__exit__(None, None, None)
 
     # --- output
 
@@ -120,9 +122,9 @@ class Runtime:
             return self.orphans
         lines: LineBuffer | None = job._lines
         if lines is None:
-            with self.outbox.lock:
+            with self.lock:
                 if job._lines is None:
-                    job._lines = self._new_lines(job._task)
+                    job._lines = LineBuffer(self, job._task)
                 lines = job._lines
         return lines
 
@@ -155,23 +157,24 @@ class Runtime:
             self.setup.max_line,
         )
 
-    def _new_lines(self, task: Task) -> LineBuffer:
-        def tell(count: int, levels: int, first_at: int, last_at: int, body: bytes, originator: int) -> None:
-            lines = Lines(task.job_id, task.epoch, count, levels, first_at, last_at, body, originator)
+    def tell(
+        self, owner: Task | None, count: int, levels: int, first_at: int, last_at: int, body: bytes, originator: int
+    ) -> None:
+        """Put lines among the facts."""
+        if owner is None:
+            self.outbox.put_orphans(Orphans(count, levels, first_at, last_at, body))
+        else:
+            lines = Lines(owner.job_id, owner.epoch, count, levels, first_at, last_at, body, originator)
             self.outbox.put(lines, len(body))
 
-        return LineBuffer(tell, self._mark, self.outbox.lock, self.setup.max_line, self.setup.max_log_bytes)
-
-    def _tell_orphans(self, count: int, levels: int, first_at: int, last_at: int, body: bytes, _: int) -> None:
-        self.outbox.put_orphans(Orphans(count, levels, first_at, last_at, body))
-
-    def _mark(self, lines: LineBuffer) -> None:
+    def mark(self, lines: LineBuffer) -> None:
+        """Pack these lines soon."""
         self._dirty.append(lines)
         self.wake()
 
     def collect(self) -> bool:
         """Put every job's news among the facts; whether some of it must wait for its time."""
-        with self.outbox.lock:
+        with self.lock:
             for _ in range(len(self._dirty)):
                 lines = self._dirty.popleft()
                 if lines.is_closed:  # written while its job was ending
@@ -203,7 +206,7 @@ class Runtime:
 
     def _tell_progress(self, job: JobContext) -> None:
         extras = job._more()
-        counts, extras.counts = extras.counts, {}
+        counts, extras.counts = extras.counts or {}, None
         reached, extras.progress = extras.progress, None
         task = job._task
         self.outbox.put(Progressed(task.job_id, task.epoch, *(reached or (None, None, None)), counts))
@@ -227,7 +230,7 @@ class Runtime:
             self._close(job)
         failpoint("executor.before_ended")
         how, result, error = ending
-        documents = extras.documents if extras is not None and how == How.COMPLETED else []
+        documents = (extras.documents or []) if extras is not None and how == How.COMPLETED else []
         self.outbox.end(Ended(task.job_id, task.epoch, now(), job._began_at, how, result, error, documents))
         job._is_over = True
         if self.running.get(task.job_id) is job:
@@ -254,7 +257,7 @@ class Runtime:
         extras = job._extras
         for stream in (extras.streams or ()) if extras is not None else ():
             stream.finish()
-        with self.outbox.lock:
+        with self.lock:
             if extras is not None and extras.spawns is not None:
                 extras.spawns.close_batch()
                 extras.spawns.drop(f"job {job.id} is over")

@@ -88,13 +88,12 @@ def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
 
 
 def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: int) -> int:
-    if mode == PENDING_CHILDREN:
-        waiting = ledger.find.children(top_id, statuses=(S.PENDING,), limit=limit)
-        batch = [job for job in waiting if job.owner is None]
-        over = not waiting
+    top = ledger.get(top_id)
+    if mode == PENDING_CHILDREN:  # listed until it has closed: a running child may become pending once more
+        batch = _pending_children(ledger, top, limit)
     else:
         batch = ledger.find.open_leaves(top_id, limit)
-        over = not batch and ledger.get(top_id).is_terminal
+    over = not batch and top.is_terminal
     for job in sorted(batch, key=lambda job: -job.id):
         _stop(ledger, job, mode)
     if over:
@@ -102,6 +101,12 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
         listed_ids.pop(top_id, None)
         ledger.list_cancel(ledger.get(root_id), listed_ids)
     return len(batch)
+
+
+def _pending_children(ledger: Ledger, top: Job, limit: int) -> list[Job]:
+    if top.is_terminal or not top.tallies[S.PENDING]:
+        return []
+    return [job for job in ledger.find.children(top.id, statuses=(S.PENDING,), limit=limit) if job.owner is None]
 
 
 def _stop(ledger: Ledger, job: Job, mode: str) -> None:

@@ -118,7 +118,8 @@ def save_definition(ledger: Ledger, definition: Definition, source: str, body: s
         "insert into definition(id, name, source, body, enabled, schedule, next_at, problem, updated_at)"
         " values(?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict(id) do update set name = excluded.name, source = excluded.source, body = excluded.body,"
-        " enabled = excluded.enabled, schedule = excluded.schedule, problem = excluded.problem, updated_at = excluded.updated_at,"
+        " enabled = excluded.enabled, schedule = excluded.schedule, problem = excluded.problem,"
+        " updated_at = excluded.updated_at,"
         " next_at = case when definition.schedule = excluded.schedule then definition.next_at"
         " else excluded.next_at end",
         (

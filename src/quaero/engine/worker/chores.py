@@ -1,15 +1,17 @@
 """What every worker does now and then for all: sweep lapsed leases, end overdue trees, purge, fire schedules."""
 
-import asyncio
+import logging
 
 from quaero.clock import Clock
 from quaero.domain.definitions import Definition, from_stored, next_fire
+from quaero.domain.errors import StoreUnavailable
 from quaero.engine.lifecycle import sweep, workers
 from quaero.engine.lifecycle.definitions import fire
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
+log = logging.getLogger("quaero.chores")
 CLOSE_EVERY = 6  # sweeps between two looks for parents a bug left open
 PURGE_BATCH = 5_000
 
@@ -18,37 +20,56 @@ class Chores:
     """Runs the sweep every `period` seconds until cancelled. Every script is safe to run from many workers."""
 
     def __init__(
-        self, store: Store, clock: Clock, catalogue: Catalogue | None, jobs_retention: int, period: float
+        self,
+        store: Store,
+        clock: Clock,
+        catalogue: Catalogue | None,
+        jobs_retention: int,
+        logs_retention: int,
+        period: float,
     ) -> None:
         self._store = store
         self._clock = clock
         self._catalogue = catalogue
         self._keep = jobs_retention
+        self._keep_logs = logs_retention
         self._period = max(0.2, min(period, 5.0))
 
     async def do(self) -> None:
-        """Sweep, again and again."""
+        """Sweep, again and again; a store that cannot be written now is tried again at the next turn."""
         turn = 0
         while True:
-            failpoint("sweep.before")
-            await self._store.write(workers.sweep_workers)
-            await self._store.write(sweep.expire_trees)
-            if self._catalogue is not None:
-                await self._catalogue.refresh()
-                await self._fire_schedules()
-            if turn % CLOSE_EVERY == 0:
-                await self._store.write(sweep.close_forgotten)
-                await self._clean()
-            failpoint("sweep.after")
+            try:
+                await self._sweep(turn)
+            except StoreUnavailable as trouble:
+                log.warning("the sweep has to wait: %s", trouble)
             turn += 1
             await self._clock.sleep(self._period)
+
+    async def _sweep(self, turn: int) -> None:
+        failpoint("sweep.before")
+        await self._store.write(workers.sweep_workers)
+        await self._store.write(sweep.expire_trees)
+        if self._catalogue is not None:
+            await self._catalogue.refresh()
+            await self._fire_schedules()
+        if turn % log = logging.getLogger("quaero.chores")
+CLOSE_EVERY == 0:
+            for job_id in await self._store.write(sweep.close_forgotten):
+                log.error("job %s was done and still open: closed by the sweep", job_id)
+            await self._clean()
+        failpoint("sweep.after")
 
     async def _clean(self) -> None:
         await self._store.write(sweep.trim_small)
         if self._keep:
             await self._store.write(sweep.retire, self._keep)
-        while await self._store.write(sweep.purge, PURGE_BATCH):
-            await asyncio.sleep(0)
+        is_more = True
+        while is_more:
+            is_more = await self._store.tidy(self._keep_logs)
+        is_more = True
+        while is_more:
+            is_more = bool(await self._store.write(sweep.purge, PURGE_BATCH))
 
     async def _fire_schedules(self) -> None:
         due = await self._store.rows(

@@ -7,7 +7,7 @@ from quaero.engine.protocol import Setup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """One worker's settings. Times in seconds, `jobs_retention` in microseconds (0: keep for ever)."""
+    """One worker's settings. Times in seconds, retentions in microseconds (0: for ever)."""
 
     setup: Setup
     executors: int
@@ -15,6 +15,7 @@ class WorkerConfig:
     heartbeat: float = 5.0
     grace: float = 25.0
     jobs_retention: int = 0
+    logs_retention: int = 0
     max_attempts: int = 3  # of kinds that do not say
     definitions_dir: str | None = None
     root_id: int | None = None  # take jobs of this tree only

@@ -9,6 +9,7 @@ round commits, executors work on what they have and facts gather for the next on
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 
 from quaero.clock import Clock
+from quaero.domain.errors import StoreUnavailable
 from quaero.domain.facts import Began, Ended, Fact, How, Lines
 from quaero.doorbell.port import Doorbell
 from quaero.engine.lifecycle import workers
@@ -34,7 +36,9 @@ from quaero.engine.worker.questions import answer_question
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
+log = logging.getLogger("quaero.worker")
 POLL_SECONDS = 0.25
+STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_FACTS = 20_000
@@ -100,7 +104,9 @@ class Worker:
         config = self._config
         directory = config.definitions_dir
         catalogue = Catalogue(self._store, self._clock, directory) if directory is not None else None
-        return Chores(self._store, self._clock, catalogue, config.jobs_retention, config.lease / 4)
+        return Chores(
+            self._store, self._clock, catalogue, config.jobs_retention, config.logs_retention, config.lease / 4
+        )
 
     def work_on(self, root_id: int) -> None:
         """From now on take jobs of this tree only."""
@@ -158,7 +164,11 @@ class Worker:
         held = self._pool.held() if look else []
         self._hungry = False
         failpoint("round.before_write")
-        answer = await self._store.write(play, self.worker_id, facts, wants, self._memory, held)
+        try:
+            answer = await self._store.write(play, self.worker_id, facts, wants, self._memory, held)
+        except StoreUnavailable as trouble:
+            await self._wait_for_store(facts, trouble)
+            return True
         failpoint("round.after_write")
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
@@ -169,6 +179,15 @@ class Worker:
             self._deliveries.ring()
         await self._run_alone(answer.alone)
         return True
+
+    async def _wait_for_store(self, facts: list[Fact], trouble: StoreUnavailable) -> None:
+        """Keep what was not recorded and try again; should it take too long, the lease ends us."""
+        log.warning("recording has to wait: %s", trouble)
+        self._inbox[:0] = facts
+        self._hungry = True
+        for link in self._pool.links:
+            link.pause()
+        await self._clock.sleep(STORE_RETRY_SECONDS)
 
     def _take_facts(self) -> list[Fact]:
         facts, self._inbox = self._inbox[:MAX_FACTS], self._inbox[MAX_FACTS:]

@@ -53,5 +53,9 @@ class Store(Protocol):
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A query of the small tables (kinds, definitions, deliveries), read-only."""
 
+    async def tidy(self, keep_logs: int) -> bool:
+        """Do a bounded piece of upkeep: compact journals, trim entries older than `keep_logs` microseconds (0: none)
+        from the service log and open trees. Whether there is more to do."""
+
     async def close(self) -> None:
         """Finish what is under way, then let go of the files."""

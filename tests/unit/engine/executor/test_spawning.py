@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from quaero.domain.facts import Child, Ended, How, Lines, Limit, Spawned
+from quaero.domain.facts import Child, Ended, How, Limit, Lines, Spawned
 from quaero.engine.protocol import Ask, Cancel, Reply, SpawnAnswer
 
 Start = Callable[..., Any]

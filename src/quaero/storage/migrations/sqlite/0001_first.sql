@@ -63,6 +63,7 @@ create table limits(
 );
 
 create table dependency(waits_for integer not null, job_id integer not null, primary key (waits_for, job_id)) without rowid;
+create index dependency_of_job on dependency(job_id);
 
 create table worker(
   id integer primary key, identity text not null unique, host text not null, pid integer not null,

@@ -1,0 +1,1 @@
+"""Measurements: `python -m bench`, see README.md. Not part of the package."""

@@ -1,0 +1,81 @@
+"""Where a measurement runs: scratch folders, sizes, and processes that are always ended."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+from quaero.settings import Settings, load
+
+ROOT = Path(__file__).parent.parent
+GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One run of the measurements. `quick`: smaller and fewer, to see that all is well."""
+
+    quick: bool
+
+    def size(self, full: int, quick: int) -> int:
+        """How many, depending on how thorough this run is."""
+        return quick if self.quick else full
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A scratch folder on the disk (not in memory: commits must cost what they cost)."""
+    with tempfile.TemporaryDirectory(prefix="quaero-bench-", dir=os.environ.get("BENCH_DIR")) as name:
+        yield Path(name)
+
+
+def settings_of(place: Path, executors: int = 2) -> Settings:
+    """Settings of a store in a folder."""
+    flags = {
+        "store.url": f"sqlite:///{place / 'store.db'}",
+        "queue.executors": executors,
+        "jobs.definitions_dir": str(place / "definitions"),
+    }
+    return load([], environ={}, flags=flags)
+
+
+@contextmanager
+def process(*command: str, place: Path, stdin: int = subprocess.DEVNULL) -> Iterator["subprocess.Popen[bytes]"]:
+    """A child with its output at `stdout`, its complaints in `place`, and the end of it at the end."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (place / "stderr").open("ab") as complaints:
+        child = subprocess.Popen(
+            command,
+            cwd=place,
+            env=environ,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            start_new_session=True,
+        )
+    try:
+        yield child
+        if child.poll() is not None:
+            sys.stderr.write((place / "stderr").read_text())
+            raise RuntimeError(f"{command[:4]} ended with code {child.returncode} before it was told to")
+    finally:
+        _end(child)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        child.send_signal(SIGTERM)
+    try:
+        child.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, SIGKILL)
+        child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
