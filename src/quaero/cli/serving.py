@@ -37,7 +37,7 @@ def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: 
 
     flags: dict[str, Any] = {"server__host": place["host"], "server__port": place["port"]}
     if demo:
-        from quaero.demo.showing import LOOPBACK
+        from quaero.cli.demo import LOOPBACK
 
         flags["crawler__allow_networks"] = LOOPBACK
     settings = where.settings(**flags, queue__executors=workers)
@@ -81,7 +81,7 @@ def _supervise(
 
 async def _show(settings: "Settings", all_ready: asyncio.Event, ready: str) -> None:
     """Serve the demo's site, crawl it once everything runs, and say what to look at."""
-    from quaero.demo.showing import crawl, site
+    from quaero.cli.demo import crawl, site
 
     async with site() as url:
         await all_ready.wait()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from quaero.domain.durations import parse_duration
-from quaero.domain.errors import InvalidInput
+from quaero.domain.errors import Conflict, InvalidInput
 from quaero.domain.job import Job
 from quaero.domain.wire import wire_job
 from quaero.engine.lifecycle.enqueue import Enqueued, NewJob, check_bulk, enqueue
@@ -75,8 +75,16 @@ def _timeout(text: str | None) -> int:
 
 def accept(ledger: Ledger, request: NewJob, idempotency_key: str | None) -> tuple[Enqueued, Job | None]:
     """Enqueue one job and give it back as this transaction leaves it (None: it was deleted since)."""
-    (answer,) = enqueue(ledger, [request], idempotency_key)
+    (answer,) = accept_all(ledger, [request], idempotency_key)
     return answer, ledger.load((answer.id,)).get(answer.id)
+
+
+def accept_all(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | None) -> list[Enqueued]:
+    """Enqueue jobs. Raises Conflict for an idempotency key whose first request was of another size."""
+    answers = enqueue(ledger, requests, idempotency_key)
+    if len(answers) != len(requests):
+        raise Conflict(f"this Idempotency-Key was used for a request of {len(answers)} jobs: use a new key")
+    return answers
 
 
 @routes.post("/api/jobs")
@@ -87,7 +95,7 @@ async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest], hea
         return await _create_many(gateway, body, key)
     answer, job = await gateway.store.write(accept, to_new_job(body), key)
     if job is None:
-        raise InvalidInput(f"job {answer.id} of this Idempotency-Key was deleted: use a new key")
+        raise Conflict(f"job {answer.id} of this Idempotency-Key was deleted: use a new key")
     status = 201 if answer.created else 200
     return json_answer(wire_job(job), status, (b"location", b"/api/jobs/%d" % answer.id))
 
@@ -96,7 +104,7 @@ async def _create_many(gateway: Gateway, requests: Sequence[JobRequest], key: st
     check_bulk(len(requests))
     if not requests:
         raise InvalidInput("an empty array: send at least one job")
-    answers = await gateway.store.write(enqueue, [to_new_job(request) for request in requests], key)
+    answers = await gateway.store.write(accept_all, [to_new_job(request) for request in requests], key)
     return json_answer({"ids": [str(answer.id) for answer in answers]}, 201)
 
 

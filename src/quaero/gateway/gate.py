@@ -28,7 +28,7 @@ MAX_BODY = 32 * MIB  # a bulk of 10,000 jobs with room
 MAX_AT_ONCE = 1_024  # requests under way
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length")
+ONCE = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length", b"transfer-encoding"))
 
 CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -126,7 +126,8 @@ def _judge_content(method: str, headers: dict[bytes, bytes]) -> Refusal | None:
     if not length.isdigit() or int(length) > MAX_BODY:
         return Refusal(413, "body-too-large", f"a body may have {MAX_BODY} bytes at most")
     kind = headers.get(b"content-type")
-    if method in MUTATIONS and (kind is not None or length != b"0"):
+    has_body = length != b"0" or b"transfer-encoding" in headers
+    if method in MUTATIONS and (kind is not None or has_body):
         plain = (kind or b"").partition(b";")[0].strip().lower()
         if plain != b"application/json":
             return Refusal(415, "content-type", "send the body as content-type application/json")

@@ -1,12 +1,13 @@
 """Reading a job's log a page at a time, from any position, in both directions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
 
 from quaero.domain.cursor import Cursor, resume
-from quaero.domain.entries import parse_level
+from quaero.domain.entries import Entry, parse_level
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.job import Job
 from quaero.domain.wire import WireEntry, wire_entry
@@ -49,8 +50,9 @@ class LogPage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose entries are read: of which tree, which of them, the names of its steps, and how many, if known."""
+    """Whose entries are read: of which job's, in which tree; which of them, the names of steps, how many if known."""
 
+    job_id: int
     root_id: int
     where: EntryFilter
     names: dict[int, str]
@@ -66,12 +68,14 @@ async def log_scope(store: Store, job: Job, *, step: str | None, below: bool) ->
     if step is not None:
         job = _step_of(steps, step, root)
     if job.is_step and below:
-        return Scope(root.id, EntryFilter(step_id=job.id), names, job.lines, one_counter=True)
+        return Scope(job.id, root.id, EntryFilter(step_id=job.id), names, job.lines, one_counter=True)
     if job.is_root and below:
-        return Scope(root.id, EntryFilter(), names, job.journal_head - job.journal_oldest + 1, one_counter=False)
+        return Scope(
+            job.id, root.id, EntryFilter(), names, job.journal_head - job.journal_oldest + 1, one_counter=False
+        )
     alone = not below and job.step_id is None
     where = EntryFilter(job_id=job.id, below=below)
-    return Scope(root.id, where, names, job.lines if alone else None, one_counter=not below)
+    return Scope(job.id, root.id, where, names, job.lines if alone else None, one_counter=not below)
 
 
 def _step_of(steps: list[Job], wanted: str, root: Job) -> Job:
@@ -98,13 +102,21 @@ async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
     token = Cursor(store.incarnation, scope.root_id, page.scanned_to).token
     total, is_bound = await _total(store, scope, where)
     return LogPage(
-        logs=[wire_entry(entry, scope.names) for entry in page.entries],
+        logs=await in_scope(store, scope, page.entries),
         count=len(page.entries),
         total_count=total,
         total_is_lower_bound=is_bound,
         next_cursor=None if descending and ends else token,
         mode="reset" if start.reset else "page",
     )
+
+
+async def in_scope(store: Store, scope: Scope, entries: Sequence[Entry]) -> list[WireEntry]:
+    """Entries as readers of this scope see them: a child's change of status tells its parent's counts there."""
+    changed = {entry.job_id for entry in entries if entry.job_id != scope.job_id and "status" in (entry.fields or ())}
+    jobs = await store.jobs_by_id(sorted(changed)) if changed else []
+    children = {job.id for job in jobs if job.parent_id == scope.job_id and not job.is_step}
+    return [wire_entry(entry, scope.names, in_parent=entry.job_id in children) for entry in entries]
 
 
 def level_of(word: str) -> int:

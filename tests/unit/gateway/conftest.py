@@ -40,7 +40,7 @@ class Worker:
 
     async def tell(self, *facts: Any) -> None:
         """Record facts."""
-        print(facts, await self.store.write(record, self.worker_id, facts, self.memory))
+        await self.store.write(record, self.worker_id, facts, self.memory)
 
     async def log(self, job: Job, *messages: str, level: int = 1) -> None:
         """Log lines of a running job."""

@@ -118,6 +118,7 @@ def test_a_form_of_another_site_cannot_mutate_even_without_an_origin(method: str
     assert not is_let_in(method, host=b"localhost:8080", content_type=kind)
     assert not is_let_in(method, host=b"localhost:8080", content_type=kind, content_length=b"12")
     assert not is_let_in(method, host=b"localhost:8080", content_length=b"12")
+    assert not is_let_in(method, host=b"localhost:8080", transfer_encoding=b"chunked")
 
 
 def test_json_bodies_and_empty_mutations_are_let_in() -> None:

@@ -108,6 +108,18 @@ async def test_the_same_idempotency_key_gets_the_first_answer_again(client: http
     assert (await get(client, "/api/jobs"))["total_count"] == 1
 
 
+async def test_an_idempotency_key_of_another_request_is_a_conflict(client: httpx2.AsyncClient) -> None:
+    headers = {"idempotency-key": "order-7"}
+    await client.post("/api/jobs", json=[{"kind": "fetch"}] * 3, headers=headers)
+
+    again = await client.post("/api/jobs", json=[{"kind": "fetch"}] * 3, headers=headers)
+    single = await client.post("/api/jobs", json={"kind": "fetch"}, headers=headers)
+
+    assert len(again.json()["ids"]) == 3
+    assert single.status_code == 409
+    assert (await get(client, "/api/jobs"))["total_count"] == 3
+
+
 async def test_a_key_is_unique_among_open_roots_of_its_kind(client: httpx2.AsyncClient, submit: Submit) -> None:
     first = await submit(key="nightly")
     again = await client.post("/api/jobs", json={"kind": "fetch", "key": "nightly"})
@@ -241,6 +253,23 @@ async def test_logs_are_read_whole_from_both_ends(client: httpx2.AsyncClient, su
     assert len(forward) > 20
 
 
+async def test_a_childs_end_is_told_with_the_counts_in_its_parents_log_and_plainly_in_its_own(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    parent_id = (await submit("parent"))["id"]
+    (parent,) = await worker.take()
+    await worker.tell(Spawned(parent.id, parent.epoch, 0, [Child("fetch", b"{}") for _ in range(3)]))
+    (child,) = await worker.take()
+    await worker.finish(child)
+
+    theirs = await get(client, f"/api/jobs/{parent_id}/logs", order="asc")
+    own = await get(client, f"/api/jobs/{child.id}/logs", order="asc")
+
+    told = [entry["message"] for entry in theirs["logs"] if entry["job_id"] == str(child.id)]
+    assert told[-1] == f"Child job {child.id} → completed. 2 pending, 0 running, 1 completed, 0 failed"
+    assert own["logs"][-1]["message"] == "Status changed: completed"
+
+
 async def test_logs_are_filtered_and_counted(client: httpx2.AsyncClient, submit: Submit, worker: Worker) -> None:
     job_id = (await submit())["id"]
     (job,) = await worker.take()
@@ -248,7 +277,6 @@ async def test_logs_are_filtered_and_counted(client: httpx2.AsyncClient, submit:
     await worker.log(job, "ALARM in well 7", level=3)
 
     found = await get(client, f"/api/jobs/{job_id}/logs", q="WELL", level="info", order="asc")
-    print((await client.get(f"/api/jobs/{job_id}/logs")).text)
     loud = await get(client, f"/api/jobs/{job_id}/logs", level="err")
     later = await get(client, f"/api/jobs/{job_id}/logs", order="asc", from_line=3, include_children=False)
 

@@ -141,7 +141,7 @@ def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
     _note_failure(ledger, job, error, Level.ERROR, "")
     ledger.count_error(job, print_, error.message, 1)
     job.own_failed = 1
-    if job.tallies and job.tallies[S.PENDING]:
+    if job.tallies and job.open_children:
         list_cancel(ledger, job, PENDING_CHILDREN)
     seal(ledger, job)
 

@@ -53,8 +53,7 @@ class Chores:
         if self._catalogue is not None:
             await self._catalogue.refresh()
             await self._fire_schedules()
-        if turn % log = logging.getLogger("quaero.chores")
-CLOSE_EVERY == 0:
+        if turn % CLOSE_EVERY == 0:
             for job_id in await self._store.write(sweep.close_forgotten):
                 log.error("job %s was done and still open: closed by the sweep", job_id)
             await self._clean()

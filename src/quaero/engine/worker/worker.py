@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 from quaero.clock import Clock
 from quaero.domain.errors import StoreUnavailable
@@ -29,15 +30,17 @@ from quaero.engine.worker.catalogue import Catalogue
 from quaero.engine.worker.chores import Chores
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.deliveries import Deliveries
+from quaero.engine.worker.ears import Ears
 from quaero.engine.worker.lease import Lease
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.pool import Pool
 from quaero.engine.worker.questions import answer_question
+from quaero.engine.worker.timer import Timer
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
 log = logging.getLogger("quaero.worker")
-POLL_SECONDS = 0.25
+PAUSE_SECONDS = 0.25
 STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -65,7 +68,7 @@ class Worker:
         self._look = False
         self._look_at = 0.0
         self._cancelling = False
-        self._due = 0
+        self._timer = Timer(clock, partial(self._stirred, look=False))
         self._ready: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self.worker_id = 0
@@ -84,9 +87,10 @@ class Worker:
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config.lease, self._config.heartbeat, self._lose)
         chores = self._chores()
+        ears = Ears(self._store, self._bell, self._clock, self._stirred)
         helpers = [
             asyncio.create_task(work())
-            for work in (guard.keep, chores.do, self._deliveries.carry, self._listen, self._watch)
+            for work in (guard.keep, chores.do, self._deliveries.carry, ears.listen, self._watch)
         ]
         for helper in helpers:
             helper.add_done_callback(self._helper_done)
@@ -150,7 +154,7 @@ class Worker:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS if not self._stopping else 0.05):
+            async with asyncio.timeout(PAUSE_SECONDS if not self._stopping else 0.05):
                 await self._wake.wait()
         self._wake.clear()
 
@@ -173,7 +177,7 @@ class Worker:
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
         self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
-        self._due = answer.next_due or self._due
+        self._timer.set(answer.next_due)
         self._use(answer)
         if facts:
             self._deliveries.ring()
@@ -279,34 +283,11 @@ class Worker:
 
     # --- watching
 
-    async def _listen(self) -> None:
-        """Turn rings, and the passing of time, into rounds."""
-        while True:
-            timeout = POLL_SECONDS
-            if self._due:
-                timeout = min(timeout, max(0.001, (self._due - self._clock.now()) / 1e6))
-            rung = await self._bell.wait(timeout)
-            if rung or (self._due and self._clock.now() >= self._due):
-                self._hungry = True
-                self._due = 0
-                self._look = self._look or rung
-            elif await self._moved():
-                self._hungry = True
-            if self._hungry:
-                self._wake.set()
-
-    async def _moved(self) -> bool:
-        """Look for ready work and cancellations nobody rang for."""
-        found = await self._store.rows(
-            "select exists (select 1 from lane where n_ready > 0),"
-            " exists (select 1 from job where cancelling is not null),"
-            " exists (select 1 from job where status = 0 and ready = 0 and owner is null and blocked_by = 0"
-            " and run_at > 0 and run_at <= ?)",
-            (self._clock.now(),),
-        )
-        ready, cancelling, due = found[0]
-        self._look = self._look or bool(cancelling)
-        return bool(ready or cancelling or due)
+    def _stirred(self, *, look: bool) -> None:
+        """Something moved, or its time has come: claim, and (`look`) compare what runs here with the store."""
+        self._hungry = True
+        self._look = self._look or look
+        self._wake.set()
 
     async def _watch(self) -> None:
         """Kill what is past its timeout or its grace."""
