@@ -13,6 +13,7 @@ from signal import SIGKILL, SIGTERM
 from quaero.settings import Settings, load
 
 ROOT = Path(__file__).parent.parent
+PYTHONPATH = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 GRACE_SECONDS = 10
 
 
@@ -47,7 +48,7 @@ def settings_of(place: Path, executors: int = 2) -> Settings:
 @contextmanager
 def process(*command: str, place: Path, stdin: int = subprocess.DEVNULL) -> Iterator["subprocess.Popen[bytes]"]:
     """A child with its output at `stdout`, its complaints in `place`, and the end of it at the end."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
     with (place / "stderr").open("ab") as complaints:
         child = subprocess.Popen(
             command,

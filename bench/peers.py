@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import probe
 from bench.figures import Samples
-from bench.lab import ROOT, Lab, folder, process
+from bench.lab import PYTHONPATH, Lab, folder, process
 
 PATIENCE_SECONDS = 120
 
@@ -44,7 +44,7 @@ def _measure(name: str, module: str, n: int, worker: tuple[str, ...], place: Pat
     probe.create(place / "probe")
     with _environ(BENCH_PROBE=str(place / "probe")):
         command = [sys.executable, "-m", "bench.sending", module, str(n)]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
         sent = float(subprocess.run(command, cwd=place, env=environ, check=True, capture_output=True).stdout)
         with process(sys.executable, *worker, place=place):
             seconds = _drained(place / "probe", n + 1)

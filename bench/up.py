@@ -27,16 +27,17 @@ class Up:
 def up(place: Path, *options: str) -> Iterator[Up]:
     """Start it and fetch the page; it is stopped with the block."""
     store = f"sqlite:///{place / 'store.db'}"
-    command = (sys.executable, "-m", "quaero.cli.main", "up", "--port", "0", "--workers", "2", "--store", store)
+    program = str(Path(sys.executable).with_name("quaero"))
+    command = (program, "up", "--port", "0", "--workers", "2", "--store", store)
     began = time.perf_counter()
     with process(*command, *options, place=place) as child:
-        port = _port(place / "stderr", child.stdout)
+        port = _port(place / "stderr")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             page.read()
         yield Up(child.pid, port, time.perf_counter() - began)
 
 
-def _port(complaints: Path, stdout: object) -> int:
+def _port(complaints: Path) -> int:
     """The port it says it is ready at."""
     until = time.monotonic() + 30
     while time.monotonic() < until:

@@ -94,7 +94,7 @@ class Job(msgspec.Struct):
     @property
     def shown_tally(self) -> Tally:
         """What people are shown: below its steps for a definition's root, direct children for any other."""
-        return self.below if self.definition is not None or self.is_step else self.tally
+        return self.below if self.definition is not None else self.tally
 
     @property
     def open_children(self) -> int:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from quaero.domain.facts import Document, Spawned
 from quaero.engine.cancellation import Cancelled
 from quaero.engine.extras import Extras
 from quaero.engine.handles import SpawnHandle, SpawnHandles
+from quaero.engine.host import Host
 from quaero.engine.limits import Limit
 from quaero.engine.orders import After, Keys, Order, merged, paired, refuse_clash
 from quaero.engine.protocol import Task
@@ -29,42 +30,6 @@ from quaero.engine.text import clean, cut
 
 current: ContextVar["JobContext | None"] = ContextVar("quaero_job", default=None)
 """The job whose handler runs here; None outside of one."""
-
-
-class Host(Protocol):
-    """The process a handler runs in, as its context sees it. Entered, it keeps the process's other threads out."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether handlers run alone now, so that they may block."""
-
-    def kind_of(self, handler: str | Callable[..., Any]) -> str:
-        """The kind a name or a registered function stands for."""
-
-    def names_of(self, kind: str) -> frozenset[str]:
-        """The arguments of a kind's function; empty for a kind this process does not know."""
-
-    def logger(self, job: "JobContext") -> logging.Logger:
-        """A logger whose lines are the job's, whatever thread they come from."""
-
-    def stir(self, job: "JobContext") -> None:
-        """The job has progress, counts or children to tell: fetch them soon."""
-
-    def put_spawned(self, job: "JobContext", spawned: Spawned, size: int) -> None:
-        """Put children among the facts, after everything the job told before."""
-
-    def push(self) -> None:
-        """Send what was put, now."""
-
-    async def ask(self, job: "JobContext", what: str) -> Any:
-        """The store's answer to a question of the job."""
-
-    def ask_and_wait(self, job: "JobContext", what: str) -> Any:
-        """The same for a handler that may block."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 class JobContext:

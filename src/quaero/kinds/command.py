@@ -50,15 +50,19 @@ async def run(
     if not arguments:
         raise CommandFailed("command is empty: give a program and its arguments")
     process = await _start(arguments, cwd, env or {}, stdin is not None)
+    words: list[str] = []
+    outputs = _follow(job, process, stdin, words)
     try:
-        last_words = await _follow(job, process, stdin)
+        await process.wait()
     except BaseException:
         await _end(process)
         raise
+    finally:
+        await _drain(job, outputs)
     code = process.returncode or 0
     if code:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        raise CommandFailed(f"{how}: {last_words}" if last_words else how)
+        raise CommandFailed(": ".join([how, *words]))
     return {"exit_code": code}
 
 
@@ -83,9 +87,8 @@ def _die_with_parent() -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def _follow(job: JobContext, process: Process, stdin: str | None) -> str:
-    """Take its output until it has ended; its last line on standard error."""
-    last_words = ""
+def _follow(job: JobContext, process: Process, stdin: str | None, words: list[str]) -> list[asyncio.Task[None]]:
+    """Take its output while it runs, and feed it. `words` will hold its last line on standard error."""
 
     def is_directive(line: str) -> bool:
         found = PROGRESS.match(line)
@@ -95,27 +98,27 @@ async def _follow(job: JobContext, process: Process, stdin: str | None) -> str:
         return found is not None
 
     def remember(line: str) -> bool:
-        nonlocal last_words
-        last_words = line.strip() or last_words
+        if line.strip():
+            words[:] = [line.strip()]
         return False
 
     assert process.stdout is not None
     assert process.stderr is not None
-    outputs = [
+    return [
         asyncio.create_task(_read(process.stdout, job.output(watch=is_directive))),
         asyncio.create_task(_read(process.stderr, job.output(is_error=True, watch=remember))),
         asyncio.create_task(_write(process, stdin)),
     ]
-    try:
-        await process.wait()
-        _, late = await asyncio.wait(outputs, timeout=DRAIN_SECONDS)
-        if late:
-            job.log.warning("something the program started still holds its output: no longer listening")
-    finally:
-        for task in outputs:
-            task.cancel()
-        await asyncio.gather(*outputs, return_exceptions=True)
-    return last_words
+
+
+async def _drain(job: JobContext, outputs: list[asyncio.Task[None]]) -> None:
+    """Take what is left of its output; what another process still holds after a while is let go."""
+    _, late = await asyncio.wait(outputs, timeout=DRAIN_SECONDS)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*outputs, return_exceptions=True)
+    if late:
+        job.log.warning("something the program started still holds its output: no longer listening")
 
 
 async def _read(stream: asyncio.StreamReader, output: Any) -> None:

@@ -8,7 +8,7 @@ statements however many jobs moved.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -29,8 +29,18 @@ from quaero.storage.port import Note
 class SqlLedger(JobMap):
     """Implements `storage.port.Ledger`; whoever made it calls `flush` once more right before the commit."""
 
-    def __init__(self, db: Connection, *, now: int, writer: str, child_level: Level, rng: Random) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        *,
+        now: int,
+        writer: str,
+        child_level: Level,
+        rng: Random,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(db)
+        self.admit = admit
         self.now = now
         self.rng = rng
         self.child_level = child_level

@@ -134,7 +134,7 @@ class SqliteWriter:
         self.space = Space(path)
         self._on_commit = on_commit
         self._clock = clock
-        self._options = {"writer": writer, "child_level": child_level, "rng": rng}
+        self._options = {"writer": writer, "child_level": child_level, "rng": rng, "admit": self.space.admit}
         self._turnstile = Turnstile(path)
         with translated(path), self._turnstile:
             self.db = connect(path, vfs=vfs)

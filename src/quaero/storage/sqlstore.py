@@ -44,6 +44,7 @@ class SqlStore:
         self._readers: list[Connection] = []
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
         self._tended_to = -1
+        self._closed = False
         self.incarnation = reads.incarnation(writer.db)
 
     @classmethod
@@ -88,10 +89,6 @@ class SqlStore:
     def path(self) -> Path:
         """The database file."""
         return self._writer.path
-
-    def admit(self) -> None:
-        """Raise StoreFull when there is too little room on the disk for new work."""
-        self._writer.space.admit()
 
     async def _read(self, read: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_reader, read, args)
@@ -162,6 +159,9 @@ class SqlStore:
 
     async def close(self) -> None:
         """Finish what is under way, then let go of the files."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.to_thread(self._commits.close)
         self._pool.shutdown(wait=True)
         for db in self._readers:

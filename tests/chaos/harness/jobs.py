@@ -40,8 +40,8 @@ def marked(job: quaero.JobContext) -> Iterator[None]:
 
 
 def throw_dice(job: quaero.JobContext, plan: dict[str, Any]) -> None:
-    """Fail with the plan's chance, anew in every attempt and round."""
-    dice = random.Random(f"{plan['seed']}:{job._task.payload!r}:{job.round}:{job.attempt}")
+    """Fail with the plan's chance, anew in every attempt and round, the same when one is run again."""
+    dice = random.Random(f"{plan['seed']}:{job.id}:{job.round}:{job.attempt}")
     if dice.random() < plan["failing"]:
         raise Unlucky(f"the dice said no to attempt {job.attempt}")
 

@@ -73,6 +73,7 @@ async def _play(storm: Storm, system: System) -> Verdict:
             print(f"{time.monotonic() - started:6.1f} s kill {n + 1}: {hit} {victim}; {did}; {await _shape(load_)}")
             await asyncio.sleep(dice.uniform(0.0, 0.3))
             system.revive()
+        await load_.plant(trees - len(load_.accepted))
         print(f"killed {dict(killed)}, {len(load_.cancelled)} cancels, {len(load_.retried)} retries; waiting for peace")
         await _drain(system, load_, storm.peace)
         codes = await asyncio.to_thread(system.stop, 20)

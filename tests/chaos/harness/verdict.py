@@ -82,7 +82,7 @@ def _against_marks(db: Connection, marks: Marks, verdict: Verdict) -> list[str]:
             last = marks.of(job_id, epoch)
             if last is None or last.how != "end":
                 faults.append(f"lost: job {job_id} is completed under epoch {epoch}, its handler did not end: {last}")
-            elif (last.round, last.attempt) != (round_, attempt):
+            elif last.attempt != attempt or last.round > round_:  # a parent whose child was retried is in a later round
                 faults.append(f"job {job_id} is completed in attempt {attempt} of round {round_}, it ran as {last}")
         for one in tries:
             if one.epoch > epoch:

@@ -27,7 +27,7 @@ class Workload:
     seed: int
     width: int = 12
     leaves: int = 20
-    work: float = 0.2
+    work: float = 0.5
     failing: float = 0.1
     accepted: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)

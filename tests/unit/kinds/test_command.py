@@ -120,7 +120,7 @@ def test_a_program_may_clean_up_when_it_is_asked_to_end(start: Start) -> None:
     driver.send(Cancel([1]))
 
     assert driver.ended().how == How.CANCELLED
-    assert driver.texts() == ["ready", "cleaned"]
+    assert driver.texts()[-1] == "cleaned"
 
 
 def test_a_program_left_behind_does_not_hold_up_the_end(start: Start) -> None:

@@ -27,6 +27,7 @@ def run_definition(ledger: Ledger, definition: Definition, key: str | None = Non
     With a `key` (a schedule's tick) an open root that has it already is returned instead. Raises UnknownKind naming
     every step that could never run.
     """
+    ledger.admit()
     problem = unrunnable(ledger, definition)
     if problem is not None:
         raise UnknownKind(f"definition {definition.id!r} cannot run: {problem}")

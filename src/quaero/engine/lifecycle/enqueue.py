@@ -43,6 +43,7 @@ def enqueue(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | N
         known = ledger.rows("select ids from idempotency where key = ?", (idempotency_key,))
         if known:
             return [Enqueued(job_id, False) for job_id in msgspec.json.decode(known[0][0], type=list[int])]
+    ledger.admit()
     for position, request in enumerate(requests):
         _check(ledger, request, position, len(requests))
     first = ledger.new_ids(len(requests))

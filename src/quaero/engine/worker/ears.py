@@ -15,7 +15,8 @@ LOOK_SECONDS = 0.25
 class Stir(Protocol):
     """Told that something moved; `look`: it may concern what runs already."""
 
-    def __call__(self, *, look: bool) -> None: ...
+    def __call__(self, *, look: bool) -> None:
+        """Something moved."""
 
 
 class Ears:

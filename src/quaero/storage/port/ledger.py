@@ -153,6 +153,9 @@ class RecordLedger(Protocol):
 class QueueLedger(Protocol):
     """Lanes, limits, dependencies, cancellations, and the small tables."""
 
+    def admit(self) -> None:
+        """Raise StoreFull when the disk has too little room for new trees; what is accepted goes on."""
+
     def lane(self, job: Job) -> int:
         """The id of the lane (priority, kind, root, step, limits) this job queues in, made if new."""
 
