@@ -44,6 +44,7 @@ class Driver:
         self.sock = sock
         self.messages: list[FromExecutor] = []
         self.facts: list[Fact] = []
+        self.largest_frame = 0
         self._buffer = bytearray()
 
     def send(self, message: ToExecutor) -> None:
@@ -77,6 +78,7 @@ class Driver:
             end = 4 + LENGTH.unpack_from(self._buffer)[0]
             if len(self._buffer) < end:
                 break
+            self.largest_frame = max(self.largest_frame, end)
             message = decode_from_executor(bytes(self._buffer[4:end]))
             del self._buffer[:end]
             self.messages.append(message)

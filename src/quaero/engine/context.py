@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from quaero.domain.bounds import MAX_DOCUMENT_TEXT, MAX_LINE
+from quaero.domain.bounds import KIB, MAX_DOCUMENT_TEXT, MAX_LINE, MIB
+from quaero.domain.errors import TooLarge
 from quaero.domain.facts import Document, Spawned
 from quaero.engine.cancellation import Cancelled
 from quaero.engine.extras import Extras
@@ -27,6 +28,9 @@ from quaero.engine.signature import decode_object
 from quaero.engine.spawning import Spawns
 from quaero.engine.splitter import LineSplitter
 from quaero.engine.text import clean, cut
+
+MAX_DOCUMENTS = 16 * MIB
+MAX_WORDS = 1 * KIB  # of a progress message or a counter's name
 
 current: ContextVar["JobContext | None"] = ContextVar("quaero_job", default=None)
 """The job whose handler runs here; None outside of one."""
@@ -120,14 +124,14 @@ class JobContext:
     def progress(self, current: float | None, total: float | None = None, message: str | None = None) -> None:
         """Say how far it is. Absolute, and conflated: only the last word of each tenth of a second is told."""
         extras = self._more()
-        extras.progress = (current, total, clean(str(message)) if message is not None else None)
+        extras.progress = (current, total, cut(clean(str(message)), MAX_WORDS)[0] if message is not None else None)
         self._host.stir(self)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to one of the job's counters; its step and root show the sums."""
         if not isinstance(n, int) or not -(2**31) < n < 2**31:
             raise TypeError(f"count takes a whole number, not {n!r}")
-        name = clean(name)
+        name, _ = cut(clean(name), MAX_WORDS)
         with self._host:
             extras = self._more()
             counts = extras.counts = extras.counts or {}
@@ -153,10 +157,15 @@ class JobContext:
         self._more().result = result
 
     def document(self, url: str, title: str, text: str, fields: Mapping[str, Any] | None = None) -> None:
-        """Keep a text with the job, stored with its finish and searchable. Cut at 1 MB of UTF-8, and flagged then."""
+        """Keep a text with the job, stored with its finish and searchable. Cut at 1 MB of UTF-8, and flagged then.
+
+        Raises TooLarge when a job's documents are over 16 MB together.
+        """
         body, is_cut = cut(clean(text), MAX_DOCUMENT_TEXT)
         raw = msgspec.json.encode(dict(fields or {}))
         extras = self._more()
+        if sum(len(one.text) for one in extras.documents or ()) + len(body) > MAX_DOCUMENTS:
+            raise TooLarge(f"the documents of one job may take {MAX_DOCUMENTS:,} characters: keep them in its children")
         extras.documents = [*(extras.documents or ()), Document(clean(url), clean(title), body, raw, is_cut)]
 
     def output(self, *, is_error: bool = False, watch: Callable[[str], bool] | None = None) -> LineSplitter:

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from quaero.domain import facts
-from quaero.domain.bounds import MAX_PAYLOAD
+from quaero.domain.bounds import KIB, MAX_PAYLOAD
 from quaero.domain.errors import InvalidInput, TooLarge
 from quaero.engine.handles import SpawnHandle
 from quaero.engine.limits import Limit, micros
+
+MAX_KEY = 8 * KIB
 
 Keys = Iterable[str | None] | Callable[[Any], str | None] | None
 After = Iterable["SpawnHandle | str | int"] | SpawnHandle | str | int
@@ -107,9 +109,13 @@ def encode_payload(payload: Any) -> bytes:
 
 def check_key(key: str | None) -> str | None:
     """A child's key, as it may stand in the store. Raises InvalidInput."""
-    if key is None or (isinstance(key, str) and key and "\0" not in key and (key.isascii() or _is_text(key))):
+    if key is None:
         return key
-    raise InvalidInput(f"{key!r} is no key: give a text that is not empty")
+    if not isinstance(key, str) or not key or "\0" in key or not (key.isascii() or _is_text(key)):
+        raise InvalidInput(f"{key!r} is no key: give a text that is not empty")
+    if len(key) > MAX_KEY:
+        raise TooLarge(f"a key of {len(key):,} characters is over the limit of {MAX_KEY:,}: give a digest of it")
+    return key
 
 
 def paired(payloads: Iterable[Mapping[str, Any]], keys: Keys) -> Iterator[tuple[Mapping[str, Any], str | None]]:

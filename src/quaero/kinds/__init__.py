@@ -11,10 +11,11 @@ def builtin(settings: Mapping[str, Any]) -> App:
 
     `command` is there only if `command.enabled` is true: it runs whatever a submitter writes.
     """
-    from quaero.kinds import command, crawler, generator
+    from quaero.kinds import command, crawler, generator, python
 
     app = App()
     generator.register(app)
+    python.register(app)
     crawler.register(app, settings.get("crawler", {}))
     if settings.get("command", {}).get("enabled") is True:
         command.register(app)

@@ -31,6 +31,9 @@ _moving_values = attrgetter(*MOVING, *BRANCH)
 _before = attrgetter("status", "ready", "owner")
 
 
+MOST_REMEMBERED = 50_000  # jobs kept between transactions
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """Ready jobs by lane, jobs in use by limit, all jobs by status, and how many became terminal."""
@@ -44,8 +47,9 @@ class Differences:
 class JobMap:
     """Loads, keeps and saves the jobs of one transaction."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, memory: dict[int, Job]) -> None:
         self.db = db
+        self._memory = memory
         self._jobs: dict[int, Job] = {}
         self._was: dict[int, tuple[int, int, int | None]] = {}
         self._new: dict[int, Job] = {}
@@ -67,10 +71,29 @@ class JobMap:
         known = self._jobs
         wanted = set(ids)
         missing = wanted.difference(known)
+        if self._memory and (remembered := missing.intersection(self._memory)):
+            self._recall(remembered)
+            missing.difference_update(known)
         if missing:
             sql = f"select {LEAF_SQL} from job where {self.db.member('id')}"
             self.adopt(self.db.rows(sql, (self.db.array(missing),)))
         return {i: known[i] for i in wanted if i in known}
+
+    def _recall(self, ids: set[int]) -> None:
+        """Take back from memory what nobody has changed since: a job's version moves with every save of anyone."""
+        memory, known, was = self._memory, self._jobs, self._was
+        sql = f"select id, version from job where {self.db.member('id')}"
+        for job_id, version in self.db.rows(sql, (self.db.array(ids),)):
+            job = memory.pop(job_id)
+            if job.version == version:
+                known[job_id] = job
+                was[job_id] = _before(job)
+
+    def remember(self) -> None:
+        """After the commit: keep the leaves that are reserved, for they come back in one of the next transactions."""
+        held = {i: job for i, job in self._jobs.items() if job.owner is not None and not job.is_branch}
+        if len(self._memory) + len(held) <= MOST_REMEMBERED:
+            self._memory.update(held)
 
     def adopt(self, rows: list[Row]) -> list[Job]:
         """Jobs of rows of `LEAF_SQL`; what is already loaded keeps its changes."""

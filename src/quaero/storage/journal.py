@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from quaero.domain.entries import Entry, Level, Line, Originator
+from quaero.domain.entries import Entry, Level, Line
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
 
@@ -89,23 +89,6 @@ def _note_entry(root_id: int, seq: int, segment: list[Any]) -> Entry:
         originator=origin,
         fields=shown or None,
     )
-
-
-def note_segment(
-    job_id: int,
-    step_id: int | None,
-    line: int,
-    at: int,
-    level: int,
-    message: str,
-    status: int,
-    count: int,
-    tally: list[int] | None,
-    fields: dict[str, Any] | None,
-    origin: int = Originator.SYSTEM,
-) -> list[Any]:
-    """The segment of one note."""
-    return [NOTE, job_id, step_id, line, at, level, origin, message, status, count, tally, fields]
 
 
 def all_levels() -> int:

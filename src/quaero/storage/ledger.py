@@ -38,8 +38,9 @@ class SqlLedger(JobMap):
         child_level: Level,
         rng: Random,
         admit: Callable[[], None] = lambda: None,
+        memory: dict[int, Job] | None = None,
     ) -> None:
-        super().__init__(db)
+        super().__init__(db, memory if memory is not None else {})
         self.admit = admit
         self.now = now
         self.rng = rng

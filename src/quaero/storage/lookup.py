@@ -50,8 +50,7 @@ class SqlLookup:
         for lane, (share, n_ready) in shares.items():
             if share < n_ready:
                 picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (lane, share))
-        for lane in shares:
-            self._ledger.serve(lane)
+                self._ledger.serve(lane)  # an emptied lane has no turn to lose
         return picked
 
     def _shares(self, want: Want) -> dict[int, tuple[int, int]]:

@@ -134,7 +134,13 @@ class SqliteWriter:
         self.space = Space(path)
         self._on_commit = on_commit
         self._clock = clock
-        self._options = {"writer": writer, "child_level": child_level, "rng": rng, "admit": self.space.admit}
+        self._options = {
+            "writer": writer,
+            "child_level": child_level,
+            "rng": rng,
+            "admit": self.space.admit,
+            "memory": {},
+        }
         self._turnstile = Turnstile(path)
         with translated(path), self._turnstile:
             self.db = connect(path, vfs=vfs)
@@ -169,6 +175,7 @@ class SqliteWriter:
                     execute("rollback")
                 raise
             changed = self.db.handle.total_changes() != changes
+            ledger.remember()
         failpoint("commit.after")
         if changed:
             self._on_commit()

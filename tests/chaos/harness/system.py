@@ -26,6 +26,8 @@ heartbeat = "{heartbeat}ms"
 grace = "{grace}ms"
 executors = 2
 concurrency = 50
+[command]
+enabled = true
 [jobs]
 definitions_dir = "{place}/job-definitions"
 """

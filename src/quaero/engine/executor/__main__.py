@@ -1,6 +1,7 @@
 """`python -m quaero.engine.executor FD`: one executor, on the inherited socket FD. Only a worker starts it."""
 
 import faulthandler
+import gc
 import os
 import socket
 import sys
@@ -17,6 +18,9 @@ from quaero.engine.executor.plainside import PlainSide
 from quaero.engine.executor.runtime import Runtime
 from quaero.engine.executor.streams import StreamWriter
 from quaero.engine.protocol import Broken, Ready, Setup
+
+
+GC_THRESHOLD = 10_000  # thousands of small values a second live for one frame only
 
 
 class Executor:
@@ -50,6 +54,8 @@ class Executor:
             self.channel.send(loaded)
             return False
         capture.settle(handler)
+        gc.freeze()  # what stays for ever need not be looked through again and again
+        gc.set_threshold(GC_THRESHOLD)
         self.runtime.application = loaded
         self.channel.send(Ready(os.getpid(), loaded.announcements, list(loaded.app.subscribers)))
         self.outbox.open()

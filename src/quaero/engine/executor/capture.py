@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from quaero.domain.bounds import MAX_LINE
 from quaero.domain.entries import Level
-from quaero.engine.executor.lines import LineBuffer
+from quaero.engine.executor.lines import LineBuffer, size_of_fields
 from quaero.engine.executor.streams import StreamWriter
 from quaero.engine.text import clean
 
@@ -66,6 +67,8 @@ class JobHandler(logging.Handler):
         fields = None
         if len(record.__dict__) > len(_BARE):
             fields = {name: value for name, value in record.__dict__.items() if name not in _USUAL} or None
+            if fields and (size := size_of_fields(fields)) > MAX_LINE:
+                fields = {"left_out": f"{size:,} bytes of fields"}
         lines.add(int(record.created * 1e6), level_of(record.levelno), message, fields)
 
 

@@ -97,11 +97,18 @@ def stopped(job: JobContext) -> Ending:
 
 def describe(error: BaseException) -> ErrorInfo:
     """An exception as it is recorded. An attribute `retry_after` (seconds) or `final` of it is heeded."""
-    after = getattr(error, "retry_after", None)
+    after = _attribute(error, "retry_after")
     after = float(after) if isinstance(after, int | float) and 0 <= after < float("inf") else None
     message, _ = cut(clean(_message(error)), MESSAGE_BYTES)
     text = "" if isinstance(error, Retry) else shorten(clean(traceback_of(error)), TRACEBACK_BYTES)
-    return ErrorInfo(_name(type(error)), message, text, after, getattr(error, "final", False) is True)
+    return ErrorInfo(_name(type(error)), message, text, after, _attribute(error, "final") is True)
+
+
+def _attribute(error: BaseException, name: str) -> Any:
+    try:
+        return getattr(error, name, None)
+    except Exception:  # a property of a foreign exception may do anything
+        return None
 
 
 def _name(kind: type[BaseException]) -> str:

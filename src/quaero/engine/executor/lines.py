@@ -16,7 +16,8 @@ from quaero.domain.entries import Level, Originator
 from quaero.engine.protocol import Task
 from quaero.engine.text import clean, fits, pieces
 
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024  # packed at once when so much is pending
+FACT_BYTES = 512 * 1024
 LINE_OVERHEAD = 16
 CONTINUED = {"continued": True}
 
@@ -85,23 +86,31 @@ class LineBuffer:
     def _added(self) -> None:
         if self._size >= self._trigger and not self.is_closed:
             with self._sink.lock:
-                self.pack()
-        elif not self._marked:
+                if not self.is_closed:  # it may have been closed while this thread waited
+                    self.pack()
+                    return
+        if not self._marked:
             self._marked = True
             self._sink.mark(self)
 
     def pack(self) -> None:
         """Tell what is pending. Callers hold the lock, so that two packs of one owner keep their order."""
+        room = self._sink.cap - self._kept
+        size = self._size
         lines = self.take()
+        if self._ring is None and self._owner is not None:
+            if size > room:
+                fitting = _fitting(lines, room)
+                self._tell_all(lines[:fitting], room)
+                lines = lines[fitting:]
+                self._ring = deque()
+                self._trigger = CHUNK_BYTES
+            else:
+                self._trigger = max(1, min(CHUNK_BYTES, room - size))
         if self._ring is not None:
-            self._keep_last(lines)
-        elif lines:
-            self._tell_lines(lines)
-            if self._owner is not None:
-                self._trigger = min(CHUNK_BYTES, self._sink.cap - self._kept)
-                if self._trigger <= 0:
-                    self._ring = deque()
-                    self._trigger = CHUNK_BYTES
+            self._keep_last(self._ring, lines)
+        else:
+            self._tell_all(lines, size)
 
     def take(self) -> list[Packed]:
         """What is pending, no longer so. Lines added meanwhile stay."""
@@ -122,22 +131,31 @@ class LineBuffer:
         ring, self._ring = list(self._ring), None
         if lost := self._uncounted - len(ring):
             words = f"{lost:,} lines are missing here: this attempt wrote more than it may keep"
-            self._tell_lines([(ring[0][0], Level.WARN, words, {"lost": lost})], Originator.SYSTEM)
-        self._tell_lines(ring)
+            self._tell([(ring[0][0], Level.WARN, words, {"lost": lost})], Originator.SYSTEM)
+        self._tell_all(ring, self._ring_size)
 
-    def _keep_last(self, lines: list[Packed]) -> None:
-        ring = self._ring
-        assert ring is not None
+    def _keep_last(self, ring: deque[Packed], lines: list[Packed]) -> None:
         self._uncounted += len(lines)
         ring.extend(lines)
         self._ring_size += sum(len(line[2]) + LINE_OVERHEAD for line in lines)
         while self._ring_size > LOG_TAIL_KEPT and ring:
             self._ring_size -= len(ring.popleft()[2]) + LINE_OVERHEAD
 
-    def _tell_lines(self, lines: list[Packed], originator: int = Originator.WORKER) -> None:
-        levels = 0
-        for level in {line[1] for line in lines}:
-            levels |= 1 << level
+    def _tell_all(self, lines: list[Packed], size: int) -> None:
+        """Tell lines in portions that fit a frame: one call may have brought any number of them."""
+        while size > FACT_BYTES and len(lines) > 1:
+            portion = max(1, _fitting(lines, FACT_BYTES))
+            size -= sum(len(line[2]) + LINE_OVERHEAD for line in lines[:portion])
+            self._tell(lines[:portion])
+            lines = lines[portion:]
+        if lines:
+            self._tell(lines)
+
+    def _tell(self, lines: list[Packed], originator: int = Originator.WORKER) -> None:
+        levels = 1 << lines[0][1]
+        if len(lines) > 1:
+            for level in {line[1] for line in lines}:
+                levels |= 1 << level
         first, last = lines[0][0], lines[-1][0]
         if first > last:  # the clock was set back, or threads overtook each other
             first, last = last, first
@@ -153,12 +171,26 @@ class OrphanLines(LineBuffer):
             super().add(at, level, message, fields)
 
 
+def _fitting(lines: list[Packed], size: int) -> int:
+    """How many of the first lines fit into a size."""
+    for count, line in enumerate(lines):
+        size -= len(line[2]) + LINE_OVERHEAD
+        if size < 0:
+            return count
+    return len(lines)
+
+
 def encode_lines(lines: list[Packed]) -> bytes:
     """Lines as MessagePack. What cannot be encoded as it is (half a surrogate pair, strange fields) is written out."""
     try:
         return _encode(lines)
     except (UnicodeEncodeError, OverflowError, ValueError, TypeError, RecursionError):
         return _encode([_plain(line) for line in lines])
+
+
+def size_of_fields(fields: dict[str, Any]) -> int:
+    """The bytes a line's fields will take."""
+    return len(encode_lines([(0, 0, "", fields)]))
 
 
 def _plain(line: Packed) -> Packed:

@@ -8,7 +8,7 @@ began. Putting is free of locks; whoever sends takes everything that was put. On
 import threading
 from collections import deque
 
-from quaero.domain.facts import Began, Ended, Fact
+from quaero.domain.facts import Began, Fact
 from quaero.engine.context import JobContext
 from quaero.engine.executor.channel import Channel
 from quaero.engine.protocol import Ask, Delivered, Facts, Orphans
@@ -33,12 +33,6 @@ class Outbox:
     def began(self, job: JobContext) -> None:
         """Note that a handler has begun."""
         self._new.append(job)
-
-    def end(self, ended: Ended) -> None:
-        """Put the end of a job."""
-        self._facts.append(ended)
-        if len(self._facts) >= FRAME_FACTS:
-            self.push()
 
     def put(self, fact: Fact, size: int = 0) -> None:
         """Put a fact of about `size` bytes; beyond a frame's worth, it is sent before this returns."""
@@ -87,10 +81,14 @@ class Outbox:
 
     def _take(self) -> list[Fact]:
         """What was put, after the starts of jobs that still run. Taken in this order, no fact precedes its start."""
+        begun: list[Fact] = [_start_of(job) for job in self._begun() if not job._is_over]
         put = [self._facts.popleft() for _ in range(len(self._facts))]
-        begun: list[Fact] = []
-        while self._new:
-            job = self._new.popleft()
-            if not job._is_over:
-                begun.append(Began(job._task.job_id, job._task.epoch, job._began_at))
+        begun += [_start_of(job) for job in self._begun()]  # begun between these lines, by another thread
         return begun + put if begun else put
+
+    def _begun(self) -> list[JobContext]:
+        return [self._new.popleft() for _ in range(len(self._new))]
+
+
+def _start_of(job: JobContext) -> Began:
+    return Began(job._task.job_id, job._task.epoch, job._began_at)

@@ -75,9 +75,13 @@ class PlainSide:
 
     def _run_one(self, job: JobContext, runnable: Runnable) -> None:
         runtime = self._runtime
+        with self._arrived:
+            if job._why is not None:  # asked to stop since it was taken
+                runtime.end(job, endings.UNTOUCHED)
+                return
+            runtime.begin(job)
         self._descriptors.begin(lambda descriptor: runtime.splitter(job, descriptor))
         runtime.plain_job = job
-        runtime.begin(job)
         if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
             self._flush()  # nobody knows how long it will run: say that it has begun
         ending = contextvars.copy_context().run(_call, job, runnable)

@@ -231,7 +231,9 @@ class Runtime:
         failpoint("executor.before_ended")
         how, result, error = ending
         documents = (extras.documents or []) if extras is not None and how == How.COMPLETED else []
-        self.outbox.end(Ended(task.job_id, task.epoch, now(), job._began_at, how, result, error, documents))
+        size = len(result) if result is not None else 0
+        size += sum(len(document.text) for document in documents) if documents else 0
+        self.outbox.put(Ended(task.job_id, task.epoch, now(), job._began_at, how, result, error, documents), size)
         job._is_over = True
         if self.running.get(task.job_id) is job:
             del self.running[task.job_id]
@@ -247,7 +249,7 @@ class Runtime:
     def hand_back(self, task: Task, ending: Ending = UNTOUCHED) -> None:
         """Tell the end of a task that never began."""
         began_at = now() if ending.how != How.UNTOUCHED else 0
-        self.outbox.end(Ended(task.job_id, task.epoch, now(), began_at, *ending))
+        self.outbox.put(Ended(task.job_id, task.epoch, now(), began_at, *ending))
 
     def find(self, task: Task) -> Runnable | None:
         """What runs a task."""

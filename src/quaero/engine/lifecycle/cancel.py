@@ -11,7 +11,7 @@ from quaero.domain.entries import Level
 from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.job import Job
 from quaero.domain.outcome import closing_status
-from quaero.domain.status import WORDS, JobStatus
+from quaero.domain.status import CANCELLED, PENDING, RUNNING, WAITING, WORDS, JobStatus
 from quaero.engine.lifecycle.enqueue import queue_again
 from quaero.engine.lifecycle.moves import (
     ALL,
@@ -50,12 +50,12 @@ def cancel(ledger: Ledger, job_id: int) -> Acted:
     Raises NotFound, or Conflict when it has already completed or failed.
     """
     job = find_job(ledger, job_id)
-    if job.status == S.CANCELLED or listed(ledger, job) == ALL:
+    if job.status == CANCELLED or listed(ledger, job) == ALL:
         return Acted(0, job)
     if job.is_terminal:
         raise Conflict(f"job {job_id} is {WORDS[job.status]}: there is nothing left to cancel")
     affected = _open_at_or_below(ledger, job)
-    job.cancel_requested = int(job.status != S.RUNNING)  # a running one is asked when its turn comes
+    job.cancel_requested = int(job.status != RUNNING)  # a running one is asked when its turn comes
     ledger.note(job, Note(Level.WARN, "Cancel requested"))
     ledger.touch(job)
     list_cancel(ledger, job, ALL)
@@ -74,7 +74,7 @@ def _open_at_or_below(ledger: Ledger, job: Job) -> int:
         return 1
     if job.is_root or job.is_step:
         return 1 + job.below.open + (job.tally.open if job.definition is not None else 0)
-    return len(ledger.find.subtree(job.id, statuses=(S.PENDING, S.RUNNING, S.WAITING), limit=100_000))
+    return len(ledger.find.subtree(job.id, statuses=(PENDING, RUNNING, WAITING), limit=100_000))
 
 
 def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
@@ -104,15 +104,15 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
 
 
 def _pending_children(ledger: Ledger, top: Job, limit: int) -> list[Job]:
-    if top.is_terminal or not top.tallies[S.PENDING]:
+    if top.is_terminal or not top.tallies[PENDING]:
         return []
-    return [job for job in ledger.find.children(top.id, statuses=(S.PENDING,), limit=limit) if job.owner is None]
+    return [job for job in ledger.find.children(top.id, statuses=(PENDING,), limit=limit) if job.owner is None]
 
 
 def _stop(ledger: Ledger, job: Job, mode: str) -> None:
-    if job.status == S.PENDING:
+    if job.status == PENDING:
         cancel_now(ledger, job, mode)
-    elif job.status == S.RUNNING and not job.cancel_requested:
+    elif job.status == RUNNING and not job.cancel_requested:
         job.cancel_requested = 1
         ledger.touch(job)
 
@@ -127,11 +127,11 @@ def cancel_now(ledger: Ledger, job: Job, mode: str) -> None:
     job.ready = 0
     job.reason = _REASONS.get(mode, job.reason)
     if job.tallies and job.open_children:
-        move(ledger, job, S.WAITING, "cancelling")
+        move(ledger, job, WAITING, "cancelling")
         if mode == PENDING_CHILDREN:  # what is below it is not listed with it
             list_cancel(ledger, job, ALL)
         return
-    finish(ledger, job, closing_status(job, under_cancel=mode != STOP) if job.tallies else S.CANCELLED, job.reason)
+    finish(ledger, job, closing_status(job, under_cancel=mode != STOP) if job.tallies else CANCELLED, job.reason)
 
 
 def give_back(ledger: Ledger, job: Job) -> None:

@@ -21,7 +21,18 @@ from quaero.domain.events import (
 )
 from quaero.domain.job import Job
 from quaero.domain.outcome import closing_status, is_over_tolerance
-from quaero.domain.status import MOVES, REOPENINGS, WORDS, JobStatus
+from quaero.domain.status import (
+    CANCELLED,
+    COMPLETED,
+    FAILED,
+    MOVES,
+    PENDING,
+    REOPENINGS,
+    RUNNING,
+    WAITING,
+    WORDS,
+    JobStatus,
+)
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
@@ -94,7 +105,7 @@ def start(ledger: Ledger, job: Job, at: int) -> None:
     job.attempt += 1
     job.started_at = at
     job.error = None
-    move(ledger, job, S.RUNNING, f"attempt {job.attempt}" if job.attempt > 1 else "")
+    move(ledger, job, RUNNING, f"attempt {job.attempt}" if job.attempt > 1 else "")
     root = ledger.get(job.root_id)
     if root.definition is not None and root is not job:
         _start_tree(ledger, root)
@@ -105,9 +116,9 @@ def start(ledger: Ledger, job: Job, at: int) -> None:
 
 def _start_tree(ledger: Ledger, root: Job) -> None:
     """A definition's root has no function of its own: it starts with the first job below it."""
-    if root.status == S.PENDING:
+    if root.status == PENDING:
         root.started_at = ledger.now
-        move(ledger, root, S.WAITING)
+        move(ledger, root, WAITING)
     if root.tree_timeout and not root.deadline:
         root.deadline = ledger.now + root.tree_timeout
         ledger.touch(root)
@@ -118,7 +129,7 @@ def seal(ledger: Ledger, job: Job) -> None:
     job.sealed = 1
     job.owner = None
     if job.tallies and job.open_children:
-        move(ledger, job, S.WAITING)
+        move(ledger, job, WAITING)
         return
     close(ledger, job)
 
@@ -133,15 +144,15 @@ def close(ledger: Ledger, job: Job) -> None:
 def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
     """How a sealed job with nothing open below ends; None if it goes on (a step's one retry)."""
     if not job.tallies and not job.own_failed and not ledger.cancel_lists:
-        return S.COMPLETED
+        return COMPLETED
     mode = listed(ledger, job)
     status = closing_status(job, under_cancel=mode == ALL)
-    if status == S.FAILED and job.on_error == "retry" and not job.retried and mode is None:
+    if status == FAILED and job.on_error == "retry" and not job.retried and mode is None:
         from quaero.engine.lifecycle.retry import retry_step
 
         if retry_step(ledger, job):
             return None
-    job.warnings = job.tallies[S.FAILED] if job.tallies and status == S.COMPLETED else 0
+    job.warnings = job.tallies[FAILED] if job.tallies and status == COMPLETED else 0
     return status
 
 
@@ -157,11 +168,11 @@ def finish(ledger: Ledger, job: Job, status: JobStatus, reason: str | None = Non
             continue
         _end(ledger, job, status, reason)
         if job.has_dependents:
-            ending.extend((skipped, S.CANCELLED, SKIPPED) for skipped in _free_dependents(ledger, job))
+            ending.extend((skipped, CANCELLED, SKIPPED) for skipped in _free_dependents(ledger, job))
         if job.parent_id is None:
             continue
         parent = ledger.get(job.parent_id)
-        if status == S.FAILED:
+        if status == FAILED:
             _weigh_failure(ledger, parent, job)
         if parent.sealed and not parent.is_terminal and not parent.open_children:
             closing = _closing(ledger, parent)
@@ -199,7 +210,7 @@ def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
     dependents = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if not other.is_terminal]
     skipped = []
     for other in dependents:
-        if not has_ended_well(job) and other.status == S.PENDING and not other.attempt:
+        if not has_ended_well(job) and other.status == PENDING and not other.attempt:
             skipped.append(other)
         elif job.round > 1:  # one that had begun before this job was reopened does not count it
             block(ledger, other)
@@ -213,14 +224,14 @@ def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
 
 def has_ended_well(job: Job) -> bool:
     """Whether what waits for this job may go on: it completed, or its failure does not count."""
-    return job.status == S.COMPLETED or (job.status == S.FAILED and job.on_error == "continue")
+    return job.status == COMPLETED or (job.status == FAILED and job.on_error == "continue")
 
 
 def block(ledger: Ledger, job: Job) -> None:
     """Count anew what a job waits for; a pending one that is free becomes ready, or is so no more."""
     waits_for = ledger.load(ledger.find.waits_for(job.id)).values()
     job.blocked_by = sum(not other.is_terminal for other in waits_for)
-    if job.status == S.PENDING and job.owner is None:
+    if job.status == PENDING and job.owner is None:
         make_ready(ledger, job)
     ledger.touch(job)
 
@@ -231,7 +242,7 @@ def listed(ledger: Ledger, job: Job) -> str | None:
     if not modes:
         return None
     found = None
-    if job.status == S.PENDING and job.parent_id is not None and modes.get(job.parent_id) == PENDING_CHILDREN:
+    if job.status == PENDING and job.parent_id is not None and modes.get(job.parent_id) == PENDING_CHILDREN:
         found = PENDING_CHILDREN
     row: Job | None = job
     while row is not None:

@@ -14,14 +14,15 @@ from quaero.domain.facts import Began, Ended, ErrorInfo, Fact, How, Lines, Progr
 from quaero.domain.fingerprint import fingerprint
 from quaero.domain.job import Job
 from quaero.domain.outcome import Next, after_failure, backoff
-from quaero.domain.status import JobStatus
+from quaero.domain.status import PENDING, RUNNING
 from quaero.engine.lifecycle.cancel import cancel_now, give_back, list_cancel
 from quaero.engine.lifecycle.enqueue import queue_again
+from quaero.engine.lifecycle.leaf import is_plain_leaf, run_through
 from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, seal, start
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 
-S = JobStatus
+DONE, UNTOUCHED, LOST = int(How.COMPLETED), int(How.UNTOUCHED), int(How.LOST)
 
 
 class Recorded(msgspec.Struct):
@@ -50,7 +51,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
                 memory.pop((job.id, job.epoch), None)
             case Lines():
                 _begin(ledger, job, fact.first_at)
-                if job.status == S.RUNNING:
+                if job.status == RUNNING:
                     ledger.lines(job, fact)
             case Began():
                 _begin(ledger, job, fact.at)
@@ -73,7 +74,7 @@ def _load_above(ledger: Ledger, held: dict[int, Job]) -> None:
 
 def _begin(ledger: Ledger, job: Job, at: int) -> None:
     """Record the start of an attempt, unless it is recorded, or its tree is being cancelled."""
-    if job.status != S.PENDING:
+    if job.status != PENDING:
         return
     mode = listed(ledger, job)
     if mode in STOPPING:
@@ -83,12 +84,16 @@ def _begin(ledger: Ledger, job: Job, at: int) -> None:
 
 
 def _ended(ledger: Ledger, job: Job, end: Ended) -> None:
-    if end.how == How.LOST:
+    if end.how == LOST:
         job.losses += 1
-    if end.how >= How.UNTOUCHED and job.status == S.PENDING:
+    if end.how >= UNTOUCHED and job.status == PENDING:
         give_back(ledger, job)
         return
-    if job.status == S.PENDING:
+    if job.status == PENDING:
+        if end.how == DONE and not end.documents and is_plain_leaf(ledger, job):
+            job.result = end.result
+            run_through(ledger, job, end.began_at or end.at)
+            return
         _begin(ledger, job, end.began_at or end.at)
         if job.owner is None:
             return
@@ -112,7 +117,7 @@ def _cancelled(ledger: Ledger, job: Job, end: Ended) -> None:
 
 def _refunded(ledger: Ledger, job: Job, end: Ended) -> None:
     job.attempt -= 1
-    move(ledger, job, S.PENDING, end.error.message if end.error else "")
+    move(ledger, job, PENDING, end.error.message if end.error else "")
     give_back(ledger, job)
 
 
@@ -135,7 +140,7 @@ def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
         delay = backoff(job.attempt, ledger.rng.random(), error.retry_after)
         _note_failure(ledger, job, error, Level.WARN, f"; trying again in {delay / 1e6:.1f} s")
         job.owner = None
-        move(ledger, job, S.PENDING, "retry")
+        move(ledger, job, PENDING, "retry")
         queue_again(ledger, job, run_at=ledger.now + delay)
         return
     _note_failure(ledger, job, error, Level.ERROR, "")

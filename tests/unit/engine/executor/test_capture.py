@@ -215,6 +215,19 @@ def test_c_streams_are_flushed_before_the_end(start: Start) -> None:
     assert driver.texts() == ["from C"]
 
 
+def test_fields_are_bounded_as_lines_are(start: Start) -> None:
+    driver = written(start, 'log.info("much", extra={"page": "x" * 1_000_000})')
+
+    assert driver.lines()[0].fields == {"left_out": "1,000,016 bytes of fields"}
+
+
+def test_a_message_of_any_size_comes_in_frames_a_worker_takes(start: Start) -> None:
+    driver = written(start, 'logging.info("y" * 30_000_000)')
+
+    assert sum(len(line.message) for line in driver.lines()) == 30_000_000
+    assert max(len(fact.body) for fact in driver.of(Lines)) < 1024 * 1024
+
+
 def test_extra_fields_and_tracebacks_come_with_the_line(start: Start) -> None:
     driver = written(
         start,

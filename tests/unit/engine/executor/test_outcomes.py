@@ -277,3 +277,28 @@ def test_no_more_async_handlers_begin_than_may_run_at_once(start: Start) -> None
     driver.run_all("counts", [{}] * 20)
 
     assert max(int(driver.ended(n).result) for n in range(1, 21)) == 4
+
+
+def test_large_results_do_not_gather_in_one_frame(start: Start) -> None:
+    driver = start("""
+        @app.job(kind="large")
+        async def large(job):
+            return "x" * 1_000_000
+    """)
+
+    for job_id in driver.run_all("large", [{}] * 40):
+        driver.ended(job_id)
+
+    assert driver.largest_frame < 2_000_000
+
+
+def test_documents_of_one_job_are_bounded(start: Start) -> None:
+    driver = start("""
+        @app.job(kind="many")
+        async def many(job):
+            for n in range(100):
+                job.document(url=str(n), title="", text="x" * 1_000_000)
+    """)
+
+    assert "the documents of one job may take" in failure(driver, "many").message
+    assert driver.ended().documents == []

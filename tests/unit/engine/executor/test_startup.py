@@ -110,3 +110,16 @@ def test_the_socket_is_not_inherited_by_what_handlers_start(start: Start) -> Non
     driver.run("lists")
 
     assert b"socket:" not in driver.ended().result
+
+
+def test_an_executor_carries_nothing_it_does_not_need(start: Start) -> None:
+    driver = start("""
+        @app.job(kind="loaded")
+        async def loaded(job):
+            return sorted({name.partition(".")[0] for name in sys.modules})
+    """)
+
+    driver.run("loaded")
+
+    heavy = {"apsw", "starlette", "uvicorn", "click", "rich", "aiohttp", "trafilatura", "selectolax", "websockets"}
+    assert not heavy & set(msgspec.json.decode(driver.ended().result))
