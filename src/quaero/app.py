@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -104,8 +104,17 @@ async def run_worker(settings: Settings, app: str | None, until: asyncio.Event, 
         stopper = asyncio.create_task(_then(until.wait(), worker.stop))
         try:
             await worker.run()
+        except ConnectionError as lost:
+            _leave_fenced(lost)
         finally:
             stopper.cancel()
+
+
+def _leave_fenced(lost: ConnectionError) -> NoReturn:
+    """End at once: closing the store would wait for writes, and what this worker still has to say is void."""
+    sys.stderr.write(f"quaero worker: {lost}\n")
+    sys.stderr.flush()
+    os._exit(FENCED)
 
 
 async def run_gateway(order: Order, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
@@ -134,14 +143,22 @@ async def _child(role: str, order: Order) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), _parent_gone, until)
 
-    def ready() -> None:
-        with suppress(OSError):
-            os.write(1, b'{"ready":true}\n')
+    os.set_blocking(1, False)
+    beats = asyncio.create_task(_beat(order.settings.queue.heartbeat / 1e6))
+    try:
+        if role == "worker":
+            await run_worker(order.settings, order.app, until, lambda: _tell({"ready": True}))
+        else:
+            await run_gateway(order, until, lambda: _tell({"ready": True}))
+    finally:
+        beats.cancel()
 
-    if role == "worker":
-        await run_worker(order.settings, order.app, until, ready)
-    else:
-        await run_gateway(order, until, ready)
+
+async def _beat(every: float) -> None:
+    """Let the supervisor know that this event loop turns."""
+    while True:
+        _tell({"alive": True})
+        await asyncio.sleep(every)
 
 
 def _parent_gone(until: asyncio.Event) -> None:
@@ -151,8 +168,9 @@ def _parent_gone(until: asyncio.Event) -> None:
         until.set()
 
 
-def _tell(message: str) -> None:
-    os.write(1, msgspec.json.encode({"error": message}) + b"\n")
+def _tell(message: dict[str, Any]) -> None:
+    with suppress(OSError):  # a supervisor that is gone, or that does not read
+        os.write(1, msgspec.json.encode(message) + b"\n")
 
 
 def main(role: str) -> int:
@@ -164,14 +182,11 @@ def main(role: str) -> int:
     try:
         uvloop.run(_child(role, order))
     except AppBrokenError as broken:
-        _tell(str(broken))
+        _tell({"error": str(broken)})
         return BAD_INPUT
     except QuaeroError as error:
-        _tell(str(error))
+        _tell({"error": str(error)})
         return error.exit_code
-    except ConnectionError as lost:
-        sys.stderr.write(f"quaero {role}: {lost}\n")
-        return FENCED
     return 0
 
 

@@ -1,7 +1,7 @@
 """`quaero up`: a worker and a gateway on one machine, started, watched and restarted by this process.
 
-It runs nothing itself and opens no store while they run: what can crash is in the children, and a child that dies is
-started again. The gateway's socket is bound here, so it stays ours while a gateway restarts.
+It runs nothing itself and opens no store while they run: what can crash is in the children, and a child that dies, or
+whose event loop has not turned for a lease and a grace, is started again. The gateway's socket is bound here, so it stays ours while a gateway restarts.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,6 +22,7 @@ from quaero.settings import Settings
 
 RESTART_FIRST, RESTART_MOST = 0.2, 10.0
 STABLE_SECONDS = 10.0
+PATIENCE_LEAST = 5.0
 
 
 class ChildFailed(QuaeroError):
@@ -51,6 +54,7 @@ class Supervisor:
         if listener is not None:
             self._children.append(Child("gateway", Order(settings, app, listener.fileno(), __version__)))
         self._listener = listener
+        self._patience = max(PATIENCE_LEAST, (settings.queue.lease + settings.queue.grace) / 1e6)
         self._stopping = asyncio.Event()
         self._signals = 0
 
@@ -120,12 +124,41 @@ class Supervisor:
         assert child.process is not None
         assert child.process.stdout is not None
         error = None
-        async for line in child.process.stdout:
-            told = msgspec.json.decode(line)
+        while line := await self._next_line(child, child.process.stdout):
+            told = _decoded(line)
             if told.get("ready") and not ready.done():
                 ready.set_result(None)
             error = told.get("error", error)
         return error
+
+    async def _next_line(self, child: Child, source: asyncio.StreamReader) -> bytes:
+        """What a child says next, empty once it is gone. One that says nothing for too long is ended."""
+        while True:
+            try:
+                async with asyncio.timeout(self._patience):
+                    return await source.readline()
+            except TimeoutError:
+                assert child.process is not None
+                if not _is_stopped(child.process.pid):
+                    sys.stderr.write(f"quaero: the {child.role} has not answered for {self._patience:g} s; ending it\n")
+                    child.process.kill()
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    """A message of a child. Whatever else came out of it is passed on to standard error."""
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        sys.stderr.buffer.write(line)
+        return {}
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether somebody stopped this process on purpose: it writes nothing, and its lease is not renewed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] in ("T", "t")
+    except OSError:
+        return False
 
 
 async def _announce(ready: "list[asyncio.Future[None]]", on_ready: Callable[[], None]) -> None:

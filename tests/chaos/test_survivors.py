@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from tests.chaos.harness.stage import staged
+from tests.chaos.harness.system import TOKEN
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
     ],
     ids="+".join,
 )
-async def test_nothing_outlives_its_lease_whoever_was_killed(tmp_path: Path, victims: tuple[str, ...], kind: str) -> None:
+async def test_nothing_outlives_its_lease(tmp_path: Path, victims: tuple[str, ...], kind: str) -> None:
     async with staged(tmp_path, lease=2.0, heartbeat=0.4, grace=1.0) as stage:
         stage.system.start(["up", "--port", "0"])
         await stage.ready()
@@ -29,7 +29,11 @@ async def test_nothing_outlives_its_lease_whoever_was_killed(tmp_path: Path, vic
             [job_id] = await stage.enqueue("programs", {"seconds": 600.0}, max_attempts=1)
             await stage.begun(job_id)
         else:
-            await stage.enqueue("command", {"command": "sleep 601 & sleep 600; true"}, max_attempts=1)
+            await stage.enqueue(
+                "command",
+                {"command": "sleep 601 & sleep 600; true", "env": {TOKEN: stage.system.token}},
+                max_attempts=1,
+            )
         await stage.until(lambda: len(stage.system.processes("program")) >= 2, "both programs run")
         programs = {one.pid for one in stage.system.processes("program")}
         # of the executors, the one that runs the programs

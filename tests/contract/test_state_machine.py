@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quaero.domain.errors import Conflict
 from quaero.domain.facts import How
@@ -30,6 +30,7 @@ from quaero.testing.reference import Forest, Node
 
 DEEP = int(os.environ.get("QUAERO_DEEP", "1"))
 LONG = 40_000_000  # microseconds: longer than any lease and any back-off of these few attempts
+MOST = 40  # jobs of plain trees
 PICK = st.integers(min_value=0, max_value=10_000)
 HOWS = st.sampled_from([How.COMPLETED] * 6 + [How.FAILED] * 4 + list(How))
 
@@ -49,6 +50,7 @@ class Histories(RuleBasedStateMachine):
         self.held: dict[int, tuple[Job, Hand]] = {}
         self.rounds: dict[int, tuple[int, int]] = {}
         self.definitions: list[int] = []
+        self.said = 0
 
     async def _open(self) -> Bench:
         store = SqlStore.open(f"sqlite:///{self.folder}/quaero.db", clock=self.clock)
@@ -68,11 +70,17 @@ class Histories(RuleBasedStateMachine):
 
     # --- what can happen
 
-    @rule(n=st.integers(1, 2))
-    def enqueue(self, n: int) -> None:
-        first = self.run(self.bench.root, *[a_root(max_attempts=2)] * n)
-        for job_id in range(first, first + n):
-            self.forest.add(job_id)
+    @initialize(attempts=st.integers(1, 2))
+    def begin_with_a_family(self, attempts: int) -> None:
+        self.enqueue(attempts)
+        self.reserve(1000, 0)
+        self.spawn(0, 3, None, 0, attempts)
+
+    @precondition(lambda self: len(self.forest.nodes) < MOST)
+    @rule(attempts=st.integers(1, 2))
+    def enqueue(self, attempts: int) -> None:
+        job_id = self.run(self.bench.root, a_root(max_attempts=attempts))
+        self.forest.add(job_id, attempts=attempts)
 
     @precondition(lambda self: len(self.definitions) < 2)
     @rule(
@@ -106,15 +114,29 @@ class Histories(RuleBasedStateMachine):
         self.after(job.id, lambda node: self.forest.begin(node))
 
     @precondition(lambda self: self.held)
-    @rule(pick=PICK, n=st.integers(1, 3), sibling=st.none() | PICK, delay=st.sampled_from([0, 0, 5_000_000]))
-    def spawn(self, pick: int, n: int, sibling: int | None, delay: int) -> None:
+    @rule(pick=PICK)
+    def say(self, pick: int) -> None:
+        job, hand = self.one_held(pick)
+        self.tell(hand, lines(job, f"line {self.said}"))
+        self.after(job.id, lambda node: self.forest.begin(node))
+        self.said += 1
+
+    @precondition(lambda self: self.held and len(self.forest.nodes) < MOST)
+    @rule(
+        pick=PICK,
+        n=st.integers(1, 3),
+        sibling=st.none() | PICK,
+        delay=st.sampled_from([0, 0, 0, 5_000_000]),
+        attempts=st.integers(1, 2),
+    )
+    def spawn(self, pick: int, n: int, sibling: int | None, delay: int, attempts: int) -> None:
         job, hand = self.one_held(pick)
         node = self.forest.nodes.get(job.id)
         siblings = node.children if node is not None and sibling is not None else []
         after = [siblings[sibling % len(siblings)]] if siblings and sibling is not None else []
         known = len(self.forest.nodes)
         children = [
-            a_child(payload={"n": known + i}, max_attempts=2, delay=delay, after=tuple(one.id for one in after))
+            a_child(payload={"n": known + i}, max_attempts=attempts, delay=delay, after=tuple(one.id for one in after))
             for i in range(n)
         ]
         [answer] = self.tell(hand, spawned(job, children)).answers
@@ -124,7 +146,7 @@ class Histories(RuleBasedStateMachine):
         if not node.under_cancel:
             self.forest.begin(node)
             for child_id in answer.ids:
-                self.forest.add(child_id, node, after, self.clock.now() + delay if delay else 0)
+                self.forest.add(child_id, node, after, self.clock.now() + delay if delay else 0, attempts)
 
     @precondition(lambda self: self.held)
     @rule(pick=PICK, how=HOWS)
@@ -142,9 +164,17 @@ class Histories(RuleBasedStateMachine):
         told = self.run(hand.tell, lines(stale, "STALE"), spawned(stale, [a_child()]), ended(stale))
         assert len(told.stale) == 3
 
+    @rule(n=st.sampled_from([1000, 3]), hows=st.lists(HOWS, min_size=1, max_size=5))
+    def play_a_round(self, n: int, hows: list[How]) -> None:
+        self.reserve(n, 0)
+        for position, job_id in enumerate(sorted(self.held)):
+            if job_id in self.held:
+                self.end(sorted(self.held).index(job_id), hows[position % len(hows)])
+                self.forget_what_was_recalled()
+
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
-        job_id = self.one_job(pick)
+        job_id = self.one_job(pick, "status < 3") or self.one_job(pick)
         if job_id is None:
             return
         node = self.forest.nodes.get(job_id)
@@ -160,7 +190,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICK, failed_children=st.booleans())
     def retry(self, pick: int, failed_children: bool) -> None:
-        job_id = self.one_job(pick)
+        job_id = self.one_job(pick, "status in (4, 5)") or self.one_job(pick)
         if job_id is None:
             return
         node = self.forest.nodes.get(job_id)
@@ -211,6 +241,8 @@ class Histories(RuleBasedStateMachine):
         jobs = {job.id: job for job in self.run(self.bench.store.jobs_by_id, list(self.forest.nodes))}
         for job_id, node in self.forest.nodes.items():
             job = jobs[job_id]
+            if node.after and node.status == S.CANCELLED and {node.reason, job.reason} <= {None, "skipped"}:
+                node.reason = job.reason  # cancelled together with what it waited for: which came first is open
             told = (S(job.status), job.round, job.attempt, job.sealed, job.own_failed, job.reason)
             wanted = (node.status, node.round, node.attempt, int(node.sealed), int(node.own_failed), node.reason)
             assert told == wanted, f"job {job_id}"
@@ -239,6 +271,11 @@ class Histories(RuleBasedStateMachine):
         open_ones = self.eye.rows("select id, status from job where status < 3 and id > 0")
         assert open_ones == []
         assert examine(self.eye, self.clock.now()) == []
+        kept = 0
+        for (root_id,) in self.eye.rows("select id from job where parent_id is null and id > 0"):
+            kept += len(self.run(self.bench.entries, root_id, q="line "))
+            assert self.run(self.bench.entries, root_id, q="STALE") == []
+        assert kept == self.said
         assert self.eye.rows("select id from job where cancelling is not null") == []
 
     # --- helpers
@@ -254,8 +291,8 @@ class Histories(RuleBasedStateMachine):
     def one_held(self, pick: int) -> tuple[Job, Hand]:
         return self.held[sorted(self.held)[pick % len(self.held)]]
 
-    def one_job(self, pick: int) -> int | None:
-        ids = [row[0] for row in self.eye.rows("select id from job where id > 0 order by id")]
+    def one_job(self, pick: int, where: str = "true") -> int | None:
+        ids = [row[0] for row in self.eye.rows(f"select id from job where id > 0 and {where} order by id")]
         return ids[pick % len(ids)] if ids else None
 
     def to_retry(self, node: Node, failed_children: bool) -> list[Node]:

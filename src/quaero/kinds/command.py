@@ -76,14 +76,15 @@ async def _start(arguments: list[str], cwd: str | None, env: dict[str, str], has
             stdin=PIPE if has_input else DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_in_a_group_of_its_own,
         )
     except (OSError, ValueError) as error:
         raise CommandFailed(f"cannot start {arguments[0]!r}: {error}") from None
 
 
-def _die_with_parent() -> None:
+def _in_a_group_of_its_own() -> None:
+    """Between fork and exec. The session stays this process's, so that whoever ends the session ends the group too."""
+    os.setpgid(0, 0)
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -6,6 +6,7 @@ the standard library's: versions from 3.7.0 to 3.51.2 can corrupt a WAL that two
 
 import contextlib
 import json
+import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from quaero.storage.migrate import migrate
 from quaero.storage.space import Space
 from quaero.storage.turnstile import Turnstile
 
+log = logging.getLogger("quaero.storage")
 OLDEST_SAFE = (3, 51, 3)
 BUSY_MS = 10_000
 
@@ -176,10 +178,17 @@ class SqliteWriter:
                 raise
             changed = self.db.handle.total_changes() != changes
             ledger.remember()
-        failpoint("commit.after")
-        if changed:
-            self._on_commit()
+        self._committed(changed)
         return answer
+
+    def _committed(self, changed: bool) -> None:
+        """Tell of a commit. Whatever goes wrong here, the answer stands: it must not look as if nothing was written."""
+        try:
+            failpoint("commit.after")
+            if changed:
+                self._on_commit()
+        except Exception as error:
+            log.warning("%s: a commit could not be told of, it will be found: %s", self.path, error)
 
     def close(self) -> None:
         """Let go of the file and its queue."""

@@ -56,9 +56,16 @@ class Forest:
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
 
-    def add(self, job_id: int, parent: Node | None = None, after: list[Node] | None = None, run_at: int = 0) -> None:
+    def add(
+        self,
+        job_id: int,
+        parent: Node | None = None,
+        after: list[Node] | None = None,
+        run_at: int = 0,
+        attempts: int = 2,
+    ) -> None:
         waits_for = [other for other in after or [] if other.status != S.COMPLETED]
-        node = Node(job_id, parent, waits_for, run_at=run_at)
+        node = Node(job_id, parent, waits_for, attempts, run_at=run_at)
         self.nodes[job_id] = node
         if parent is not None:
             parent.children.append(node)

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import quaero
 from tests.chaos.harness.marks import mark
+
+import quaero
 
 app = quaero.App()
 

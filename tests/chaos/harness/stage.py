@@ -7,15 +7,15 @@ from typing import Any
 
 import anyio
 import msgspec
+from tests.chaos.harness.marks import Marks, read_marks
+from tests.chaos.harness.system import System
+from tests.chaos.harness.verdict import Verdict, judge
 
 from quaero.app import open_store_and_bell
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.settings import load
 from quaero.storage.sqlstore import SqlStore
-from tests.chaos.harness.marks import Marks, read_marks
-from tests.chaos.harness.system import System
-from tests.chaos.harness.verdict import Verdict, judge
 
 PATIENCE = 60.0
 
@@ -74,9 +74,7 @@ class Stage:
 
     def judge(self, *, whole_trees: bool = True) -> Verdict:
         """The verdict on the store as it is now."""
-        return judge(
-            self.system.place / "quaero.db", self.system.marks, self.accepted, whole_trees=whole_trees
-        )
+        return judge(self.system.place / "quaero.db", self.system.marks, self.accepted, whole_trees=whole_trees)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Random kills over a growing workload, then peace, then the verdict.
 
-    python -m tests.chaos.harness.storm --jobs 500 --kills 5 --seed 7
+python -m tests.chaos.harness.storm --jobs 500 --kills 5 --seed 7
 """
 
 import argparse
@@ -14,11 +14,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from quaero.app import open_store_and_bell
-from quaero.settings import load
 from tests.chaos.harness.system import Found, System
 from tests.chaos.harness.verdict import Verdict, judge
 from tests.chaos.harness.workload import Workload
+
+from quaero.app import open_store_and_bell
+from quaero.settings import load
 
 VICTIMS = (("executor", 5), ("worker", 5), ("supervisor", 2), ("gateway", 1), ("all", 1))
 

@@ -157,6 +157,8 @@ class System:
             if not self.processes():
                 break
             time.sleep(0.1)
+        for process in self.supervisors:
+            process.wait(10)
         self._log.close()
 
     def log_tail(self, size: int = 6_000) -> str:

@@ -6,14 +6,16 @@ Everything is collected and told at once: a list of faults, empty when all is we
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+
+from tests.chaos.harness.marks import Marks, Try, read_marks
 
 from quaero.domain.bounds import MAX_LOSSES_BEFORE_SOLO
 from quaero.domain.status import JobStatus
 from quaero.storage.connection import Connection
 from quaero.storage.doctor import examine
 from quaero.storage.sqlite import connect
-from tests.chaos.harness.marks import Marks, Try, read_marks
 
 S = JobStatus
 
@@ -84,9 +86,9 @@ def _against_marks(db: Connection, marks: Marks, verdict: Verdict) -> list[str]:
                 faults.append(f"lost: job {job_id} is completed under epoch {epoch}, its handler did not end: {last}")
             elif last.attempt != attempt or last.round > round_:  # a parent whose child was retried is in a later round
                 faults.append(f"job {job_id} is completed in attempt {attempt} of round {round_}, it ran as {last}")
-        for one in tries:
-            if one.epoch > epoch:
-                faults.append(f"job {job_id} is at epoch {epoch}, a handler ran under {one.epoch}")
+        faults += [
+            f"job {job_id} is at epoch {epoch}, a handler ran under {one.epoch}" for one in tries if one.epoch > epoch
+        ]
         faults += _overlaps(tries)
         per_round = Counter(one.round for one in tries)
         verdict.extra_tries += max(0, per_round[round_] - attempt)
@@ -99,7 +101,7 @@ def _against_marks(db: Connection, marks: Marks, verdict: Verdict) -> list[str]:
 def _overlaps(tries: list[Try]) -> list[str]:
     """Two runs of one job at the same time: an earlier epoch that still did something after a later one began."""
     faults = []
-    for earlier, later in zip(tries, tries[1:], strict=False):
+    for earlier, later in pairwise(tries):
         if earlier.ended and later.began and earlier.ended > later.began:
             faults.append(f"job {earlier.job_id} ran twice at once: {earlier}, {later}")
     return faults

@@ -21,7 +21,7 @@ S = JobStatus
 
 @dataclass(slots=True)
 class Workload:
-    """Trees of `1 + width * (1 + leaves)` jobs. `work` is seconds per async handler, `failing` the chance per attempt."""
+    """Trees of `1 + width * (1 + leaves)` jobs. `work`: seconds per async handler, `failing`: chance per attempt."""
 
     store: SqlStore
     seed: int

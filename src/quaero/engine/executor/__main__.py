@@ -19,7 +19,6 @@ from quaero.engine.executor.runtime import Runtime
 from quaero.engine.executor.streams import StreamWriter
 from quaero.engine.protocol import Broken, Ready, Setup
 
-
 GC_THRESHOLD = 10_000  # thousands of small values a second live for one frame only
 
 

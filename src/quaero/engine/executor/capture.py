@@ -24,6 +24,7 @@ THRESHOLDS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)  # by
 _BARE = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
 _USUAL = _BARE | {"message", "asctime", "taskName"}
 _ROOT = logging.getLogger()
+_BLANK = vars(logging.Logger("blank"))
 _traceback_of = logging.Formatter().formatException
 
 
@@ -110,10 +111,8 @@ class JobLogger(QuickLogger):
     def of(cls, name: str, find: Lines) -> "JobLogger":
         """A logger of a job. Made for every job that logs, so it does without `Logger.__init__`."""
         logger = cls.__new__(cls)
-        logger.__dict__ = {
-            "name": name, "level": logging.NOTSET, "parent": _ROOT, "propagate": True, "handlers": [], "filters": [],
-            "disabled": False, "_cache": {}, "_find": find,
-        }  # fmt: skip
+        own = {"name": name, "parent": _ROOT, "handlers": [], "filters": [], "_cache": {}, "_find": find}
+        logger.__dict__ = {**_BLANK, **own}
         return logger
 
     def isEnabledFor(self, level: int) -> bool:

@@ -1,7 +1,6 @@
 """The event loop handlers run on: uvloop, with tasks that know whose they are."""
 
 import asyncio
-from contextvars import Context
 from typing import Any
 
 from quaero.engine.context import JobContext, current
@@ -13,8 +12,8 @@ class JobTask(asyncio.Task[Any]):
     job: JobContext | None = None
 
 
-def _job_task(loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None) -> JobTask:
-    task = JobTask(coro, loop=loop, context=context)
+def _job_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> JobTask:
+    task = JobTask(coro, loop=loop, **options)
     task.job = current.get()
     return task
 

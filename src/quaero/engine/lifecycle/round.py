@@ -1,5 +1,6 @@
 """A worker's round: record what happened, take what comes next, and learn what to stop, in one commit."""
 
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -25,6 +26,8 @@ class Round(msgspec.Struct):
     alone: list[Task] = []
     stop: list[int] = []
     cancelling: bool = False
+    closed: int = 0  # jobs closed or asked to stop under a cancellation; there may be more
+    worked: float = 0.0  # seconds the transaction spent on this round, its commit excluded
     next_due: int = 0  # microseconds since the epoch at which time alone makes something ready; 0: nothing
 
 
@@ -37,10 +40,11 @@ def play(
     held: Sequence[tuple[int, int]] = (),
 ) -> Round:
     """Record `facts`, reserve up to `wants`. `held` (id, epoch) is given when the worker asks what it must stop."""
+    began = time.perf_counter()
     answer = Round(record(ledger, worker_id, facts, memory))
     if ledger.cancel_lists:
         failpoint("cancel.batch")
-        advance(ledger, CANCEL_BATCH)
+        answer.closed = advance(ledger, CANCEL_BATCH)
         answer.cancelling = bool(ledger.cancel_lists)
     if held:
         answer.stop = _to_stop(ledger, worker_id, held)
@@ -50,6 +54,7 @@ def play(
         (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))
     if wants and sum(want.n for want in wants) > len(jobs):
         answer.next_due = ledger.find.next_due()
+    answer.worked = time.perf_counter() - began
     return answer
 
 

@@ -9,26 +9,37 @@ import time
 from collections.abc import Callable
 
 from quaero.engine.lifecycle import workers
+from quaero.engine.worker.config import WorkerConfig
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
 
 class Lease:
-    """Renews one worker's lease until cancelled; calls `lose` once when it is gone. Times in seconds."""
+    """Renews one worker's lease until cancelled; calls `lose` once when it is gone. Times in seconds.
+
+    `renewed` is told until when the lease runs (monotonic).
+    """
 
     def __init__(
-        self, store: Store, worker_id: int, length: float, heartbeat: float, lose: Callable[[str], None]
+        self,
+        store: Store,
+        worker_id: int,
+        config: WorkerConfig,
+        lose: Callable[[str], None],
+        renewed: Callable[[float], None],
     ) -> None:
         self._store = store
         self._worker_id = worker_id
-        self._length = length
-        self._heartbeat = heartbeat
+        self._length = config.lease
+        self._heartbeat = config.heartbeat
         self._lose = lose
-        self._margin = max(length * 0.25, 0.5)
+        self._renewed = renewed
+        self._margin = max(config.lease * 0.25, 0.5)
 
     async def keep(self) -> None:
         """Renew every heartbeat; give up in time."""
         ends = time.monotonic() + self._length
+        self._renewed(ends)
         while True:
             await asyncio.sleep(self._heartbeat)
             failpoint("heartbeat.before")
@@ -45,3 +56,4 @@ class Lease:
                 self._lose("the lease had ended and other workers have its jobs")
                 return
             ends = asked + self._length
+            self._renewed(ends)

@@ -35,6 +35,7 @@ from quaero.engine.protocol import (
 
 MAX_FRAME = 64 * 1024 * 1024
 RECENT_SECONDS = 0.05
+ASYNC_SLACK_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -165,7 +166,9 @@ class Link(asyncio.Protocol):
                 if held is not None:
                     held.began = now
                     if held.task.timeout and held.verdict is None:
-                        held.kill_at = now + held.task.timeout / 1e6
+                        # an async handler is timed out by its executor; only one that never yields is still here later
+                        slack = ASYNC_SLACK_SECONDS if self.sort == Sort.ASYNC else 0.0
+                        held.kill_at = now + held.task.timeout / 1e6 + slack
         if ended:
             self._finished.append((now, ended))
             if not self.held:
@@ -200,10 +203,8 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The pipe is closed: the process is gone or goes now; say what became of what it held."""
         self.ready = False
-        code = self._process.poll() if self._process is not None else 0
         self._reap()
-        if self._process is not None and code is None:
-            code = self._process.wait()
+        code = self._process.wait() if self._process is not None else 0
         now = self._clock.now()
         begun = sum(1 for held in self.held.values() if held.began)
         alone = self.exclusive or begun == 1

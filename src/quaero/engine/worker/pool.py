@@ -5,6 +5,7 @@ that has work: if all are busy with the other sort, one more is started, and lea
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from quaero.clock import Clock
 from quaero.domain.facts import Fact, How
 from quaero.engine.protocol import FromExecutor, KindInfo, Setup, Sort, Stop, Task
 from quaero.engine.worker.link import Link
+from quaero.engine.worker.wardship import Wardship
 from quaero.storage.port import Want
 
+log = logging.getLogger("quaero.worker")
 FRAME_TASKS = 500
 RESTART_SECONDS = 0.5
 
@@ -34,6 +37,7 @@ class Pool:
         self.links: list[Link] = []
         self.sorts: dict[str, Sort] = {}
         self.closing = False
+        self.warden = Wardship()
         self._setup = setup
         self._clock = clock
         self._on_message = on_message
@@ -57,16 +61,24 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def _bring_up(self, delay: float) -> None:
+        await self._clock.sleep(delay)
+        self._starting -= 1
+        if self.closing:
+            return
+        link = Link(self._setup, self._on_message, self._gone, self._clock)
+        self.links.append(link)  # at once: it may be gone before `start` returns
         try:
-            await self._clock.sleep(delay)
-            if not self.closing:
-                link = Link(self._setup, self._on_message, self._gone, self._clock)
-                await link.start()
-                self.links.append(link)
-        finally:
-            self._starting -= 1
+            await link.start()
+        except OSError as error:  # no memory, no process, no descriptor to be had
+            log.warning("an executor could not be started, trying again: %s", error)
+            self.links.remove(link)
+            self._start(RESTART_SECONDS)
+            return
+        if link in self.links:
+            self.warden.watch(link.pid)
 
     def _gone(self, link: Link, last_words: list[Fact]) -> None:
+        self.warden.forget(link.pid)
         if link in self.links:
             self.links.remove(link)
         self._on_facts(last_words)
@@ -79,7 +91,7 @@ class Pool:
 
     # --- appetite
 
-    def wants(self, root_id: int | None = None) -> list[Want]:
+    def wants(self, root_id: int | None, most: int) -> list[Want]:
         """How much of each sort could start soon: free slots, and what was finished in the last 50 ms."""
         if self.closing or not self.links or self._alone:
             return []
@@ -90,7 +102,7 @@ class Pool:
             if kinds and n <= 0 and not self._backlog[sort] and not self._serving(sort):
                 n = 1  # one in hand shows that this sort needs an executor
             if kinds and n > 0:
-                found.append(Want(kinds, n, root_id))
+                found.append(Want(kinds, min(n, most), root_id))
         return found
 
     def _serving(self, sort: Sort) -> bool:
@@ -207,3 +219,8 @@ class Pool:
         self.closing = True
         for link in list(self.links):
             link.kill()
+
+    def close(self) -> None:
+        """End every executor and all they started."""
+        self.kill()
+        self.warden.close()

@@ -31,8 +31,10 @@ from quaero.engine.worker.chores import Chores
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.deliveries import Deliveries
 from quaero.engine.worker.ears import Ears
+from quaero.engine.worker.inbox import Inbox
 from quaero.engine.worker.lease import Lease
 from quaero.engine.worker.link import Link
+from quaero.engine.worker.pace import Pace
 from quaero.engine.worker.pool import Pool
 from quaero.engine.worker.questions import answer_question
 from quaero.engine.worker.timer import Timer
@@ -43,8 +45,6 @@ log = logging.getLogger("quaero.worker")
 PAUSE_SECONDS = 0.25
 STORE_RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
-MAX_WAITING_BYTES = 64 * 1024 * 1024
-MAX_FACTS = 20_000
 
 
 class Worker:
@@ -57,11 +57,11 @@ class Worker:
         self._config = config
         self._pool = Pool(config.executors, config.setup, clock, self._heard, self._collect)
         self._deliveries = Deliveries(store, self._pool)
-        self._inbox: list[Fact] = []
-        self._inbox_bytes = 0
+        self._inbox = Inbox()
         self._wake = asyncio.Event()
         self._hungry = True
         self._root_id = config.root_id
+        self._pace = Pace()
         self._memory: Memory = {}
         self._stopping = False
         self._killed = False
@@ -85,7 +85,7 @@ class Worker:
         self.worker_id = await self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
         self._deliveries.worker_id = self.worker_id
         self._pool.fill()
-        guard = Lease(self._store, self.worker_id, self._config.lease, self._config.heartbeat, self._lose)
+        guard = Lease(self._store, self.worker_id, self._config, self._lose, self._pool.warden.until)
         chores = self._chores()
         ears = Ears(self._store, self._bell, self._clock, self._stirred)
         helpers = [
@@ -99,7 +99,7 @@ class Worker:
         finally:
             for helper in helpers:
                 helper.cancel()
-            self._pool.kill()
+            self._pool.close()
         if self._failure is not None:
             raise self._failure
         await self._store.write(workers.leave, self.worker_id)
@@ -161,13 +161,14 @@ class Worker:
     async def _round(self) -> bool:
         """One transaction, if there is anything to tell or to ask; whether there was."""
         facts = self._take_facts()
-        wants = self._pool.wants(self._root_id) if self._hungry and not self._stopping else []
+        wants = self._pool.wants(self._root_id, self._pace.limit) if self._hungry and not self._stopping else []
         look = self._look_due()
         if not facts and not wants and not look:
             return False
         held = self._pool.held() if look else []
         self._hungry = False
         failpoint("round.before_write")
+        asked_at = time.monotonic()
         try:
             answer = await self._store.write(play, self.worker_id, facts, wants, self._memory, held)
         except StoreUnavailable as trouble:
@@ -176,6 +177,7 @@ class Worker:
         failpoint("round.after_write")
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
+        self._pace.saw(len(facts) + got, answer.worked, time.monotonic() - asked_at)
         self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
         self._timer.set(answer.next_due)
         self._use(answer)
@@ -187,16 +189,15 @@ class Worker:
     async def _wait_for_store(self, facts: list[Fact], trouble: StoreUnavailable) -> None:
         """Keep what was not recorded and try again; should it take too long, the lease ends us."""
         log.warning("recording has to wait: %s", trouble)
-        self._inbox[:0] = facts
+        self._inbox.put_back(facts)
         self._hungry = True
         for link in self._pool.links:
             link.pause()
         await self._clock.sleep(STORE_RETRY_SECONDS)
 
     def _take_facts(self) -> list[Fact]:
-        facts, self._inbox = self._inbox[:MAX_FACTS], self._inbox[MAX_FACTS:]
+        facts = self._inbox.take(self._pace.limit)
         if facts and not self._inbox:
-            self._inbox_bytes = 0
             for link in self._pool.links:
                 link.resume()
         return facts
@@ -212,6 +213,8 @@ class Worker:
 
     def _use(self, answer: Round) -> None:
         self._cancelling = answer.cancelling
+        if answer.closed:
+            self._look, self._look_at = True, 0.0
         for reply in answer.recorded.answers:
             for link in self._pool.links:
                 if reply.job_id in link.held:
@@ -257,9 +260,8 @@ class Worker:
                 self._wake.set()
 
     def _collect(self, facts: list[Fact]) -> None:
-        self._inbox += facts
-        self._inbox_bytes += sum(len(fact.body) for fact in facts if isinstance(fact, Lines))
-        if self._inbox_bytes > MAX_WAITING_BYTES or len(self._inbox) > 4 * MAX_FACTS:
+        self._inbox.add(facts)
+        if self._inbox.is_overfull:
             for link in self._pool.links:
                 link.pause()
         self._pool.feed()

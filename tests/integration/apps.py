@@ -1,0 +1,283 @@
+"""The application under test: small handlers, each made to do one thing to the engine."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from typing import Any
+
+import quaero
+
+app = quaero.App()
+
+FOR_EVER = 600.0
+
+
+async def _rest() -> None:
+    """Wait until somebody interrupts."""
+    await asyncio.Event().wait()
+
+
+def _stay(seconds: float = FOR_EVER) -> None:
+    """Block the thread; only a signal or the time ends it."""
+    threading.Event().wait(seconds)
+
+
+# --- ordinary work
+
+
+@app.job(kind="add")
+async def add(job: quaero.JobContext, a: int = 1, b: int = 1) -> int:
+    return a + b
+
+
+@app.job(kind="add_plain")
+def add_plain(job: quaero.JobContext, a: int = 1, b: int = 1) -> dict[str, int]:
+    print("in process", os.getpid())
+    return {"sum": a + b, "pid": os.getpid()}
+
+
+@app.job(kind="fails", max_attempts=2)
+async def fails(job: quaero.JobContext, message: str = "no luck") -> None:
+    raise ValueError(message)
+
+
+@app.job(kind="third_time_lucky", max_attempts=3)
+def third_time_lucky(job: quaero.JobContext) -> int:
+    if job.attempt < 3:
+        raise RuntimeError(f"attempt {job.attempt}")
+    return job.attempt
+
+
+@app.job(kind="asks_to_wait", max_attempts=2)
+async def asks_to_wait(job: quaero.JobContext, after: float) -> str:
+    if job.attempt == 1:
+        raise quaero.Retry("busy", after=after)
+    return "later"
+
+
+@app.job(kind="gives_up", max_attempts=5)
+async def gives_up(job: quaero.JobContext) -> None:
+    raise quaero.Fatal("no such page")
+
+
+@app.job(kind="fails_once_by_hand", max_attempts=1)
+async def fails_once_by_hand(job: quaero.JobContext) -> str:
+    if job.round == 1:
+        raise ValueError("not in the first round")
+    return f"round {job.round}"
+
+
+# --- what takes long
+
+
+@app.job(kind="rests")
+async def rests(job: quaero.JobContext) -> None:
+    print("resting")
+    await _rest()
+
+
+@app.job(kind="rests_a_while", timeout="300ms", max_attempts=1)
+async def rests_a_while(job: quaero.JobContext) -> None:
+    print("resting")
+    await _rest()
+
+
+@app.job(kind="stays_plain")
+def stays_plain(job: quaero.JobContext) -> None:
+    print("staying in", os.getpid())
+    _stay()
+
+
+@app.job(kind="never_yields", timeout="300ms", max_attempts=1)
+async def never_yields(job: quaero.JobContext) -> None:
+    _stay()
+
+
+@app.job(kind="plain_too_long", timeout="300ms", max_attempts=1)
+def plain_too_long(job: quaero.JobContext) -> None:
+    program = subprocess.Popen(["sleep", "600"])
+    print("started", program.pid)
+    sys.stdout.flush()
+    _stay()
+
+
+@app.job(kind="polite", max_attempts=1)
+async def polite(job: quaero.JobContext) -> str:
+    print("waiting to be told")
+    await job.cancelled
+    print("told")
+    return "nobody reads this"
+
+
+@app.job(kind="ignores_cancel")
+async def ignores_cancel(job: quaero.JobContext) -> None:
+    print("not listening")
+    while True:
+        try:
+            await _rest()
+        except asyncio.CancelledError:
+            print("asked, not going")
+
+
+# --- families
+
+
+@app.job(kind="parent")
+async def parent(
+    job: quaero.JobContext, n: int, kind: str = "add", wait: bool = False, limit_key: str | None = None
+) -> dict[str, Any]:
+    handles = job.spawn_many(kind, ({} for _ in range(n)), limit_key=limit_key)
+    ids = await handles
+    if wait:
+        await _rest()
+    return {"ids": ids}
+
+
+@app.job(kind="parent_plain")
+def parent_plain(job: quaero.JobContext, n: int, kind: str = "add") -> dict[str, Any]:
+    return {"ids": job.spawn_many(kind, ({"a": k, "b": 0} for k in range(n))).wait()}
+
+
+@app.job(kind="spawns_slowly")
+async def spawns_slowly(job: quaero.JobContext, n: int) -> None:
+    """Children one by one, each committed before the next."""
+    for k in range(n):
+        await job.spawn("rests", {}, key=f"child {k}")
+
+
+@app.job(kind="sees_children")
+async def sees_children(job: quaero.JobContext) -> list[dict[str, Any]]:
+    for k in range(3):
+        job.spawn("add", a=k, b=10)
+    seen: list[dict[str, Any]] = []
+    while not seen or any(one["status"] != "completed" for one in seen):
+        seen = await job.children()
+    return [{"kind": one["kind"], "result": one["result"]} for one in seen]
+
+
+@app.job(kind="sees_children_plain")
+def sees_children_plain(job: quaero.JobContext) -> int:
+    job.spawn_many("add", [{}, {}])
+    return len(job.children())
+
+
+@app.job(kind="options")
+async def options(job: quaero.JobContext) -> dict[str, Any]:
+    """Every option of spawn once."""
+    first = job.spawn("add", key="one", a=1)
+    again = job.spawn("add", key="one", a=1)
+    last = job.spawn("add", after=[first], a=5)
+    late = job.spawn("add", delay=0.4)
+    return {"first": await first, "again": await again, "last": await last, "late": await late}
+
+
+@app.job(kind="host")
+async def host(job: quaero.JobContext, n: int, at_once: int, apart: float) -> None:
+    limit = quaero.Limit(f"host {job.id}", at_once=at_once, apart=apart)
+    job.spawn_many("takes_its_time", ({} for _ in range(n)), limit_key=limit)
+
+
+@app.job(kind="takes_its_time")
+async def takes_its_time(job: quaero.JobContext) -> None:
+    await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=0.02)
+
+
+@app.job(kind="crashing_parent", max_attempts=2)
+async def crashing_parent(job: quaero.JobContext) -> list[str | None]:
+    ids = await job.spawn_many("add", ({"a": k} for k in range(5)))
+    if job.attempt == 1:
+        os._exit(3)
+    return ids
+
+
+@app.job(kind="under_step")
+async def under_step(job: quaero.JobContext, depth: int = 2) -> None:
+    if depth:
+        job.spawn("under_step", {"depth": depth - 1}, under="step")
+
+
+# --- what it tells
+
+
+@app.job(kind="tells")
+async def tells(job: quaero.JobContext) -> None:
+    job.progress(1, 2, "half")
+    job.count("pages", 2)
+    job.count("pages")
+    job.count("bytes", 100)
+    job.document("https://example.org/a", "A page", "The quick brown fox", {"lang": "en"})
+    job.set_result({"told": True})
+
+
+@app.job(kind="talks")
+def talks(job: quaero.JobContext) -> None:
+    print("printed")
+    sys.stderr.write("to stderr\n")
+    job.log.info("logged", extra={"page": 7})
+    logging.getLogger("library").warning("from a library")
+    warnings.warn("careful", stacklevel=1)
+    subprocess.run(["sh", "-c", "echo from a program; echo complaint >&2"], check=True)
+    os.write(1, b"raw bytes\n")
+    raise ValueError("with a traceback")
+
+
+@app.job(kind="talks_async", max_attempts=1)
+async def talks_async(job: quaero.JobContext) -> None:
+    print("printed by", job.id)
+    job.log.debug("debugging")
+    try:
+        raise KeyError("inner")
+    except KeyError:
+        job.log.exception("caught")
+
+
+@app.job(kind="floods")
+def floods(job: quaero.JobContext, mib: int) -> int:
+    """One endless line from a program; the most memory this process ever took, in KiB."""
+    import resource
+
+    subprocess.run(["sh", "-c", f"head -c {mib * 1024 * 1024} /dev/zero | tr '\\0' x"], check=True)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@app.job(kind="chatters")
+def chatters(job: quaero.JobContext, lines: int) -> None:
+    for n in range(lines):
+        job.log.info("line %d", n)
+
+
+# --- deaths
+
+
+@app.job(kind="dies", max_attempts=2)
+def dies(job: quaero.JobContext, how: str) -> None:
+    _die(how)
+
+
+@app.job(kind="dies_among_others", max_attempts=2)
+async def dies_among_others(job: quaero.JobContext, how: str) -> None:
+    _die(how)
+
+
+def _die(how: str) -> None:
+    if how == "segfault":
+        ctypes.string_at(0)
+    elif how == "exit":
+        os._exit(7)
+    else:
+        os.abort()
+
+
+# --- subscribers
+
+
+@app.job(kind="told_of")
+async def told_of(job: quaero.JobContext, notes: str, n: int = 0, refuse: int = 0) -> str:
+    for _ in range(n):
+        job.spawn("add")
+    return job.id
