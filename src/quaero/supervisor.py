@@ -1,7 +1,8 @@
 """`quaero up`: a worker and a gateway on one machine, started, watched and restarted by this process.
 
 It runs nothing itself and opens no store while they run: what can crash is in the children, and a child that dies, or
-whose event loop has not turned for a lease and a grace, is started again. The gateway's socket is bound here, so it stays ours while a gateway restarts.
+whose event loop has not turned for a lease and a grace, is started again. The gateway's socket is bound here, so it
+stays ours while a gateway restarts.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ import msgspec
 from quaero.domain.wire import WireJob, wire_job
 from quaero.engine.lifecycle.cancel import Acted, cancel
 from quaero.engine.lifecycle.retry import delete, rerun, retry
+from quaero.failpoints import failpoint
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.listing import step_names
 from quaero.gateway.routing import JobId, Routes
@@ -39,7 +40,9 @@ async def _done(gateway: Gateway, acted: Acted) -> Done:
 @routes.post("/api/jobs/{id}/cancel")
 async def post_cancel(gateway: Gateway, id: JobId, body: NoBody) -> Done:
     """Cancel a job and everything below it."""
-    return await _done(gateway, await gateway.store.write(cancel, id))
+    acted = await gateway.store.write(cancel, id)
+    failpoint("cancel.after_commit")
+    return await _done(gateway, acted)
 
 
 @routes.post("/api/jobs/{id}/retry")

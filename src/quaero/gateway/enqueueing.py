@@ -14,6 +14,7 @@ from quaero.domain.errors import Conflict, InvalidInput
 from quaero.domain.job import Job
 from quaero.domain.wire import wire_job
 from quaero.engine.lifecycle.enqueue import Enqueued, NewJob, check_bulk, enqueue
+from quaero.failpoints import failpoint
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.routing import Headers, Routes
 from quaero.gateway.state import Gateway
@@ -94,6 +95,7 @@ async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest], hea
     if isinstance(body, list):
         return await _create_many(gateway, body, key)
     answer, job = await gateway.store.write(accept, to_new_job(body), key)
+    failpoint("enqueue.after_commit")
     if job is None:
         raise Conflict(f"job {answer.id} of this Idempotency-Key was deleted: use a new key")
     status = 201 if answer.created else 200
@@ -105,6 +107,7 @@ async def _create_many(gateway: Gateway, requests: Sequence[JobRequest], key: st
     if not requests:
         raise InvalidInput("an empty array: send at least one job")
     answers = await gateway.store.write(accept_all, [to_new_job(request) for request in requests], key)
+    failpoint("enqueue.after_commit")
     return json_answer({"ids": [str(answer.id) for answer in answers]}, 201)
 
 

@@ -12,17 +12,9 @@ from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.job import Job
 from quaero.domain.outcome import closing_status
 from quaero.domain.status import CANCELLED, PENDING, RUNNING, WAITING, WORDS, JobStatus
+from quaero.engine.lifecycle.closing import finish
 from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.moves import (
-    ALL,
-    PARENT_FAILED,
-    PENDING_CHILDREN,
-    STOP,
-    TREE_STOPPED,
-    finish,
-    listed,
-    move,
-)
+from quaero.engine.lifecycle.moves import ALL, PARENT_FAILED, PENDING_CHILDREN, STOP, TREE_STOPPED, listed, move
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus

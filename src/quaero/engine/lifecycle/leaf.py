@@ -7,7 +7,7 @@ quarter of everything a no-op job costs the store.
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
 from quaero.domain.status import COMPLETED, PENDING, RUNNING
-from quaero.engine.lifecycle.moves import close
+from quaero.engine.lifecycle.closing import close
 from quaero.storage.port import Ledger, Note
 
 _STARTED = [Note(level, "", int(RUNNING)) for level in Level]

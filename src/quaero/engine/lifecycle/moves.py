@@ -1,9 +1,5 @@
-"""The one way a job changes its status, and what follows from it.
-
-    move ──> the row, its journal entry, the tallies above it, its events
-    finish ──> move to a terminal status, free what waited for it, then close every parent that can close
-
-All of it happens in one transaction: a reader sees the change with its consequences or not at all.
+"""The one way a job changes its status within a transaction: the row, its journal entry, the tallies above it, its
+events. What follows from a change (a parent that closes, a dependent that is freed) is in `closing` and `rounds`.
 """
 
 from typing import Any
@@ -20,9 +16,7 @@ from quaero.domain.events import (
     StepFinished,
 )
 from quaero.domain.job import Job
-from quaero.domain.outcome import closing_status, is_over_tolerance
 from quaero.domain.status import (
-    CANCELLED,
     COMPLETED,
     FAILED,
     MOVES,
@@ -122,104 +116,6 @@ def _start_tree(ledger: Ledger, root: Job) -> None:
     if root.tree_timeout and not root.deadline:
         root.deadline = ledger.now + root.tree_timeout
         ledger.touch(root)
-
-
-def seal(ledger: Ledger, job: Job) -> None:
-    """Its own function has ended for this round: it closes now, or waits for what is still open below."""
-    job.sealed = 1
-    job.owner = None
-    if job.tallies and job.open_children:
-        move(ledger, job, WAITING)
-        return
-    close(ledger, job)
-
-
-def close(ledger: Ledger, job: Job) -> None:
-    """Close a sealed job with nothing open below, and whatever closes with it."""
-    status = _closing(ledger, job)
-    if status is not None:
-        finish(ledger, job, status)
-
-
-def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
-    """How a sealed job with nothing open below ends; None if it goes on (a step's one retry)."""
-    if not job.tallies and not job.own_failed and not ledger.cancel_lists:
-        return COMPLETED
-    mode = listed(ledger, job)
-    status = closing_status(job, under_cancel=mode == ALL)
-    if status == FAILED and job.on_error == "retry" and not job.retried and mode is None:
-        from quaero.engine.lifecycle.retry import retry_step
-
-        if retry_step(ledger, job):
-            return None
-    job.warnings = job.tallies[FAILED] if job.tallies and status == COMPLETED else 0
-    return status
-
-
-def finish(ledger: Ledger, job: Job, status: JobStatus, reason: str | None = None) -> None:
-    """End a round: the terminal move, those who waited for it, and every parent that can close now.
-
-    A work list instead of recursion: trees are up to 1,000 deep and chains of dependents longer.
-    """
-    ending: list[tuple[Job, JobStatus, str | None]] = [(job, status, reason)]
-    while ending:
-        job, status, reason = ending.pop()
-        if job.is_terminal:
-            continue
-        _end(ledger, job, status, reason)
-        if job.has_dependents:
-            ending.extend((skipped, CANCELLED, SKIPPED) for skipped in _free_dependents(ledger, job))
-        if job.parent_id is None:
-            continue
-        parent = ledger.get(job.parent_id)
-        if status == FAILED:
-            _weigh_failure(ledger, parent, job)
-        if parent.sealed and not parent.is_terminal and not parent.open_children:
-            closing = _closing(ledger, parent)
-            if closing is not None:
-                ending.append((parent, closing, None))
-
-
-def _end(ledger: Ledger, job: Job, status: JobStatus, reason: str | None) -> None:
-    job.owner = None
-    job.ready = 0
-    job.sealed = 1
-    job.finished_at = ledger.now
-    job.reason = reason or job.reason
-    move(ledger, job, status, reason or "", {"warnings": job.warnings} if job.warnings else None)
-
-
-def _weigh_failure(ledger: Ledger, parent: Job, child: Job) -> None:
-    """What a failed child means for its parent before all are done."""
-    if child.on_error == "continue":
-        parent.excused += 1
-    elif parent.failure_action == "stop_all" and is_over_tolerance(parent):
-        _stop_tree(ledger, parent)
-
-
-def _stop_tree(ledger: Ledger, parent: Job) -> None:
-    root = ledger.get(parent.root_id)
-    stopping = ledger.cancel_lists.get(root.id, {})
-    if root.id not in stopping:
-        ledger.note(parent, Note(Level.WARN, "More failures than tolerated: stopping the rest of the tree"))
-        ledger.list_cancel(root, {**stopping, root.id: STOP})
-
-
-def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
-    """Release the siblings that waited for a job; those to skip, because it did not end well, are returned."""
-    dependents = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if not other.is_terminal]
-    skipped = []
-    for other in dependents:
-        if not has_ended_well(job) and other.status == PENDING and not other.attempt:
-            skipped.append(other)
-        elif job.round > 1:  # one that had begun before this job was reopened does not count it
-            block(ledger, other)
-        else:
-            other.blocked_by -= 1
-            ledger.touch(other)
-            if other.blocked_by == 0:
-                make_ready(ledger, other)
-    return skipped
 
 
 def has_ended_well(job: Job) -> bool:

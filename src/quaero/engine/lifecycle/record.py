@@ -16,9 +16,10 @@ from quaero.domain.job import Job
 from quaero.domain.outcome import Next, after_failure, backoff
 from quaero.domain.status import PENDING, RUNNING
 from quaero.engine.lifecycle.cancel import cancel_now, give_back, list_cancel
+from quaero.engine.lifecycle.closing import seal
 from quaero.engine.lifecycle.enqueue import queue_again
 from quaero.engine.lifecycle.leaf import is_plain_leaf, run_through
-from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, seal, start
+from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, start
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 

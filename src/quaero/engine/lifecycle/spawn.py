@@ -13,8 +13,9 @@ from quaero.domain.events import JobsSpawned
 from quaero.domain.facts import Child, Spawned
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.closing import finish
 from quaero.engine.lifecycle.enqueue import add_job
-from quaero.engine.lifecycle.moves import SKIPPED, STOPPING, finish, has_ended_well, listed, shift
+from quaero.engine.lifecycle.moves import SKIPPED, STOPPING, has_ended_well, listed, shift
 from quaero.storage.port import Ledger, Note
 
 Memory = dict[tuple[int, int], dict[tuple[str, bytes], list[int]]]

@@ -8,7 +8,8 @@ from quaero.domain.entries import Level
 from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
-from quaero.engine.lifecycle.moves import ALL, STOP, close, finish
+from quaero.engine.lifecycle.closing import close, finish
+from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
