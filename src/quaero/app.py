@@ -93,44 +93,41 @@ def make_worker(
     return Worker(store, bell, SystemClock(), config)
 
 
-async def run_worker(settings: Settings, app: str | None, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
+async def _work(store: SqlStore, bell: LocalDoorbell, order: Order, until: asyncio.Event) -> None:
     """Run one worker until `until` is set, then drain. Raises AppBrokenError if the application does not import."""
-    async with open_store_and_bell(settings) as (store, bell):
-        worker = make_worker(store, bell, settings, app)
-        worker.on_ready = on_ready
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.stop)
-        stopper = asyncio.create_task(_then(until.wait(), worker.stop))
-        try:
-            await worker.run()
-        except ConnectionError as lost:
-            _leave_fenced(lost)
-        finally:
-            stopper.cancel()
+    worker = make_worker(store, bell, order.settings, order.app)
+    worker.on_ready = _tell_ready
+    worker.on_lost = _leave_fenced
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    stopper = asyncio.create_task(_then(until.wait(), worker.stop))
+    try:
+        await worker.run()
+    except (ConnectionError, TimeoutError) as lost:
+        _leave_fenced(str(lost) or "the store does not answer")
+    finally:
+        stopper.cancel()
 
 
-def _leave_fenced(lost: ConnectionError) -> NoReturn:
-    """End at once: closing the store would wait for writes, and what this worker still has to say is void."""
-    sys.stderr.write(f"quaero worker: {lost}\n")
+def _leave_fenced(reason: str) -> NoReturn:
+    """End at once: closing the store would wait for its writes, and what this worker still has to say is void."""
+    sys.stderr.write(f"quaero worker: {reason}\n")
     sys.stderr.flush()
     os._exit(FENCED)
 
 
-async def run_gateway(order: Order, until: asyncio.Event, on_ready: Callable[[], None]) -> None:
+async def _serve(store: SqlStore, order: Order, until: asyncio.Event) -> None:
     """Serve the gateway on the inherited socket until `until` is set."""
     from quaero.gateway.server import serve
     from quaero.gateway.state import Gateway
 
-    async with open_store_and_bell(order.settings) as (store, _):
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, until.set)
-        listener = socket.socket(fileno=order.listener)
-        listener.setblocking(False)
-        gateway = Gateway(store, order.version)
-        origins = order.settings.server.allowed_origins
-        await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=on_ready)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, until.set)
+    listener = socket.socket(fileno=order.listener)
+    listener.setblocking(False)
+    gateway = Gateway(store, order.version)
+    origins = order.settings.server.allowed_origins
+    await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=_tell_ready)
 
 
 async def _then(wait: Coroutine[Any, Any, object], call: Callable[[], None]) -> None:
@@ -140,25 +137,22 @@ async def _then(wait: Coroutine[Any, Any, object], call: Callable[[], None]) -> 
 
 async def _child(role: str, order: Order) -> None:
     until = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin.fileno(), _parent_gone, until)
-
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _parent_gone, until)
     os.set_blocking(1, False)
-    beats = asyncio.create_task(_beat(order.settings.queue.heartbeat / 1e6))
-    try:
-        if role == "worker":
-            await run_worker(order.settings, order.app, until, lambda: _tell({"ready": True}))
-        else:
-            await run_gateway(order, until, lambda: _tell({"ready": True}))
-    finally:
-        beats.cancel()
+    async with open_store_and_bell(order.settings) as (store, bell):
+        beats = asyncio.create_task(_beat(store, order.settings))
+        try:
+            await (_work(store, bell, order, until) if role == "worker" else _serve(store, order, until))
+        finally:
+            beats.cancel()
 
 
-async def _beat(every: float) -> None:
-    """Let the supervisor know that this event loop turns."""
+async def _beat(store: SqlStore, settings: Settings) -> None:
+    """Let the supervisor know that this event loop turns and the store can be written."""
     while True:
-        _tell({"alive": True})
-        await asyncio.sleep(every)
+        if store.stalled < settings.queue.lease / 1e6:
+            _tell({"alive": True})
+        await asyncio.sleep(settings.queue.heartbeat / 1e6)
 
 
 def _parent_gone(until: asyncio.Event) -> None:
@@ -166,6 +160,10 @@ def _parent_gone(until: asyncio.Event) -> None:
     if not os.read(sys.stdin.fileno(), 1):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         until.set()
+
+
+def _tell_ready() -> None:
+    _tell({"ready": True})
 
 
 def _tell(message: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -140,9 +139,8 @@ class Supervisor:
                     return await source.readline()
             except TimeoutError:
                 assert child.process is not None
-                if not _is_stopped(child.process.pid):
-                    sys.stderr.write(f"quaero: the {child.role} has not answered for {self._patience:g} s; ending it\n")
-                    child.process.kill()
+                sys.stderr.write(f"quaero: the {child.role} has not answered for {self._patience:g} s; ending it\n")
+                child.process.kill()
 
 
 def _decoded(line: bytes) -> dict[str, Any]:
@@ -152,14 +150,6 @@ def _decoded(line: bytes) -> dict[str, Any]:
     except msgspec.DecodeError:
         sys.stderr.buffer.write(line)
         return {}
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether somebody stopped this process on purpose: it writes nothing, and its lease is not renewed."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] in ("T", "t")
-    except OSError:
-        return False
 
 
 async def _announce(ready: "list[asyncio.Future[None]]", on_ready: Callable[[], None]) -> None:

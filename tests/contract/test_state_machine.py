@@ -327,6 +327,7 @@ TestHistories.settings = settings(
     max_examples=40 * DEEP,
     stateful_step_count=40,
     deadline=None,
+    report_multiple_bugs=False,
     derandomize=DEEP == 1,
     suppress_health_check=list(HealthCheck),
 )

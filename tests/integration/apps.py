@@ -87,6 +87,16 @@ async def rests_a_while(job: quaero.JobContext) -> None:
     await _rest()
 
 
+@app.job(kind="cleans_up", timeout="200ms", max_attempts=1)
+async def cleans_up(job: quaero.JobContext) -> None:
+    """Takes a good while to leave once its time is up."""
+    try:
+        await _rest()
+    finally:
+        await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=0.5)
+        print("cleaned up")
+
+
 @app.job(kind="stays_plain")
 def stays_plain(job: quaero.JobContext) -> None:
     print("staying in", os.getpid())
@@ -257,6 +267,11 @@ def chatters(job: quaero.JobContext, lines: int) -> None:
 @app.job(kind="dies", max_attempts=2)
 def dies(job: quaero.JobContext, how: str) -> None:
     _die(how)
+
+
+@app.job(kind="polite_neighbour", max_attempts=1)
+async def polite_neighbour(job: quaero.JobContext, seconds: float) -> None:
+    await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=seconds)
 
 
 @app.job(kind="dies_among_others", max_attempts=2)

@@ -29,13 +29,21 @@ async def pid_in_log(engine: Engine, job_id: int, words: str) -> int:
 # --- timeouts
 
 
-async def test_an_async_handler_that_yields_is_interrupted_at_its_timeout(engine: Engine) -> None:
-    before = engine.executors
-    job = await engine.run("rests_a_while")
+async def test_an_async_handler_that_yields_is_interrupted_and_its_neighbours_notice_nothing(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, executors=1)) as engine:
+        neighbour = await engine.submit("rests")
+        await engine.says(neighbour, "resting")
 
-    assert (status(job), job.attempt) == ("failed", 1)
-    assert (error(job)["type"], error(job)["message"]) == ("TimedOut", "timed out after 300ms")
-    assert engine.executors == before
+        quick = await engine.run("rests_a_while")
+        slow = await engine.run("cleans_up")
+
+        assert (status(quick), quick.attempt) == ("failed", 1)
+        assert (error(quick)["type"], error(quick)["message"]) == ("TimedOut", "timed out after 300ms")
+        assert (error(slow)["type"], error(slow)["message"]) == ("TimedOut", "timed out after 200ms")
+        assert "cleaned up" in await engine.texts(slow.id)
+        assert await engine.texts(neighbour, level=1) == ["Status changed: running", "resting"]
+        await engine.cancel(neighbour)
+        await engine.ended(neighbour)
 
 
 async def test_an_async_handler_that_never_yields_dies_with_its_executor_and_neighbours_come_back(

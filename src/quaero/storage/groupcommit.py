@@ -6,6 +6,7 @@ A batch that raised is rolled back and run again script by script, so a bad one 
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class GroupCommit:
         self._transactions = transactions
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closed = False
+        self._busy_since = 0.0
         self._thread = threading.Thread(target=self._run, name="quaero-writer", daemon=True)
         self._thread.start()
 
@@ -50,6 +52,12 @@ class GroupCommit:
         answer: Future[Any] = Future()
         self._waiting.put(Request(script, args, kwargs, answer))
         return answer
+
+    @property
+    def stalled(self) -> float:
+        """Seconds since the batch under way was begun, 0 when there is none: a disk that hangs shows here."""
+        since = self._busy_since
+        return time.monotonic() - since if since else 0.0
 
     def close(self) -> None:
         """Run what is waiting, then stop the thread."""
@@ -62,7 +70,9 @@ class GroupCommit:
         while (first := self._waiting.get()) is not None:
             batch, last = self._gather(first)
             if batch:
+                self._busy_since = time.monotonic()
                 self._commit(batch)
+                self._busy_since = 0.0
             if last:
                 return
 

@@ -110,6 +110,7 @@ def connect(path: Path, *, vfs: str | None = None, readonly: bool = False) -> Sq
         handle.execute("pragma journal_mode = wal")
         handle.execute("pragma synchronous = full")
         handle.execute("pragma wal_autocheckpoint = 4000")
+        handle.execute("pragma journal_size_limit = 67108864")
     handle.execute("pragma temp_store = memory")
     handle.execute("pragma cache_size = -65536")
     handle.execute("pragma mmap_size = 0")

@@ -157,6 +157,11 @@ class SqlStore:
         self._tended_to = await self.write(tend, self._tended_to)
         return self._tended_to >= 0
 
+    @property
+    def stalled(self) -> float:
+        """Seconds for which the commit under way has taken; 0 when there is none."""
+        return self._commits.stalled
+
     async def close(self) -> None:
         """Finish what is under way, then let go of the files."""
         if self._closed:

@@ -25,6 +25,7 @@ class Node:
     own_failed: bool = False
     reason: str | None = None
     listed: bool = False
+    dropping: bool = False
     run_at: int = 0
     children: list["Node"] = field(default_factory=list)
 
@@ -43,7 +44,7 @@ class Node:
     @property
     def is_dropped(self) -> bool:
         """Pending below a parent that failed for good."""
-        return self.parent is not None and self.parent.own_failed and self.parent.open
+        return self.parent is not None and self.parent.dropping
 
     @property
     def has_open_children(self) -> bool:
@@ -129,6 +130,7 @@ class Forest:
             node.run_at = -1  # to be read from the row: the back-off is chance
         else:
             node.own_failed = True
+            node.dropping = node.has_open_children
             self._seal(node)
 
     def _seal(self, node: Node) -> None:
@@ -185,7 +187,7 @@ class Forest:
         parent = node.parent
         if parent is not None and parent.sealed and parent.open and not parent.has_open_children:
             self._close(parent, self._outcome(parent))
-        node.listed = False
+        node.listed = node.dropping = False
 
     # --- what people do
 

@@ -13,6 +13,7 @@ from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
+MANY_LIMITS = 1_000
 
 
 def expire_trees(ledger: Ledger, limit: int = 20) -> int:
@@ -125,3 +126,10 @@ def trim_small(ledger: Ledger) -> None:
     ledger.run("delete from throughput where second < ?", (ledger.now // 1_000_000 - 600,))
     ledger.run("delete from idempotency where at < ?", (ledger.now - day,))
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
+    ((limits,),) = ledger.rows("select count(*) from limits")
+    if limits > MANY_LIMITS:  # of hosts and steps whose trees are gone
+        ledger.run(
+            "delete from limits where in_use = 0 and next_at < ? and id not in (select limit_id from lane where limit_id"
+            " is not null union select step_limit_id from lane where step_limit_id is not null)",
+            (ledger.now,),
+        )

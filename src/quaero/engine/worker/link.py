@@ -36,6 +36,7 @@ from quaero.engine.protocol import (
 MAX_FRAME = 64 * 1024 * 1024
 RECENT_SECONDS = 0.05
 ASYNC_SLACK_SECONDS = 2.0
+STUCK_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Link(asyncio.Protocol):
     ) -> None:
         self._clock = clock
         self._killed = False
+        self._moved_at = 0.0  # when it last said something, or was given something
         self.held: dict[int, Held] = {}
         self.sort: Sort | None = None  # what it runs now; None when it holds nothing
         self.exclusive = False  # it runs one job that must be alone
@@ -106,8 +108,14 @@ class Link(asyncio.Protocol):
     def run(self, sort: Sort, tasks: list[Task]) -> None:
         """Hand over tasks of one sort."""
         self.sort = sort
+        self._moved_at = time.monotonic()
         self.held.update((task.job_id, Held(task)) for task in tasks)
         self.send(Run(tasks))
+
+    def has_to_itself(self, task: Task) -> None:
+        """This task runs alone here, and its start is recorded: whatever ends the process now was its doing."""
+        self.exclusive = True
+        self._begin(self.held[task.job_id])
 
     def stop(self, job_ids: list[int], why: str, kill_after: float, verdict: How) -> None:
         """Ask for jobs to end; those still here after `kill_after` seconds are killed with the process."""
@@ -127,6 +135,7 @@ class Link(asyncio.Protocol):
         """Read again."""
         if self._transport is not None and not self._transport.is_reading() and not self._transport.is_closing():
             self._transport.resume_reading()
+            self._moved_at = time.monotonic()
 
     # --- listening
 
@@ -136,6 +145,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut frames out of what came in."""
+        self._moved_at = time.monotonic()
         buffer = self._buffer
         buffer += data
         start, size = 0, len(buffer)
@@ -164,16 +174,19 @@ class Link(asyncio.Protocol):
             elif isinstance(fact, Began):
                 held = self.held.get(fact.job_id)
                 if held is not None:
-                    held.began = now
-                    if held.task.timeout and held.verdict is None:
-                        # an async handler is timed out by its executor; only one that never yields is still here later
-                        slack = ASYNC_SLACK_SECONDS if self.sort == Sort.ASYNC else 0.0
-                        held.kill_at = now + held.task.timeout / 1e6 + slack
+                    self._begin(held)
         if ended:
             self._finished.append((now, ended))
             if not self.held:
                 self.sort = None
                 self.exclusive = False
+
+    def _begin(self, held: Held) -> None:
+        held.began = time.monotonic()
+        if held.task.timeout and held.verdict is None:
+            # an async handler is timed out by its executor; only one that never yields is still here later
+            slack = ASYNC_SLACK_SECONDS if self.sort == Sort.ASYNC else 0.0
+            held.kill_at = held.began + held.task.timeout / 1e6 + slack
 
     def recently_finished(self) -> int:
         """Tasks ended in the last 50 ms: how far ahead of its slots it may be given work."""
@@ -188,12 +201,21 @@ class Link(asyncio.Protocol):
         """Tasks past the moment at which only a kill is left."""
         return [held for held in self.held.values() if held.kill_at and now >= held.kill_at]
 
+    def is_stuck(self, now: float) -> bool:
+        """Whether it has tasks and has begun none of them for so long that it never will."""
+        if not self.held or now - self._moved_at < STUCK_SECONDS:
+            return False
+        if self._transport is None or not self._transport.is_reading():
+            return False
+        return not any(held.began for held in self.held.values())
+
     def kill(self) -> None:
         """End the process with everything it started."""
         self._killed = True
-        self._reap()
+        self.end()
 
-    def _reap(self) -> None:
+    def end(self) -> None:
+        """The same when it is not known what it suffers from: what it holds may be to blame."""
         if self._process is not None and self._process.returncode is None:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -203,7 +225,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The pipe is closed: the process is gone or goes now; say what became of what it held."""
         self.ready = False
-        self._reap()
+        self.end()
         code = self._process.wait() if self._process is not None else 0
         now = self._clock.now()
         begun = sum(1 for held in self.held.values() if held.began)

@@ -143,8 +143,8 @@ class Pool:
                 link.run(sort, [backlog.popleft() for _ in range(min(share, len(backlog)))])
         while self._alone and (link := self._idle()) is not None:
             task = self._alone.popleft()
-            link.exclusive = True
             link.run(self.sorts.get(task.kind, Sort.ASYNC), [task])
+            link.has_to_itself(task)
 
     def _open(self, sort: Sort) -> int:
         return sum(self._free(link, sort) > 0 for link in self.links)
@@ -172,6 +172,16 @@ class Pool:
             backlog.clear()
             backlog.extend(kept)
 
+    def pause(self) -> None:
+        """Hear nothing more from executors for now: full pipes make them wait."""
+        for link in self.links:
+            link.pause()
+
+    def resume(self) -> None:
+        """Hear them again."""
+        for link in self.links:
+            link.resume()
+
     # --- stopping
 
     def held(self) -> list[tuple[int, int]]:
@@ -196,6 +206,9 @@ class Pool:
                     held.verdict = How.TIMED_OUT
             if link.overdue(now):
                 link.kill()
+            elif link.is_stuck(now):
+                log.warning("executor %d has begun nothing of what it was given: ending it", link.pid)
+                link.end()
 
     def drain(self) -> list[Task]:
         """Take no more work; un-begun tasks come back. Returns those that never left here."""

@@ -73,6 +73,7 @@ class Worker:
         self._failure: BaseException | None = None
         self.worker_id = 0
         self.on_ready: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[str], None] = lambda reason: None
 
     # --- the life of a worker
 
@@ -82,7 +83,8 @@ class Worker:
         self._ready = loop.create_future()
         lease = round(self._config.lease * 1e6)
         identity = secrets.token_hex(16)
-        self.worker_id = await self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
+        registered = self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
+        self.worker_id = await asyncio.wait_for(registered, self._config.lease)
         self._deliveries.worker_id = self.worker_id
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config, self._lose, self._pool.warden.until)
@@ -131,6 +133,7 @@ class Worker:
         self._failure = self._failure or ConnectionError(reason)
         self._pool.kill()
         self._wake.set()
+        self.on_lost(reason)
 
     def _helper_done(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -191,15 +194,13 @@ class Worker:
         log.warning("recording has to wait: %s", trouble)
         self._inbox.put_back(facts)
         self._hungry = True
-        for link in self._pool.links:
-            link.pause()
+        self._pool.pause()
         await self._clock.sleep(STORE_RETRY_SECONDS)
 
     def _take_facts(self) -> list[Fact]:
         facts = self._inbox.take(self._pace.limit)
         if facts and not self._inbox:
-            for link in self._pool.links:
-                link.resume()
+            self._pool.resume()
         return facts
 
     def _look_due(self) -> bool:
@@ -231,9 +232,9 @@ class Worker:
         if not tasks:
             return
         began: list[Fact] = [Began(task.job_id, task.epoch, self._clock.now()) for task in tasks]
-        recorded = await self._store.write(play, self.worker_id, began, (), self._memory)
-        stale = {job_id for job_id, _ in recorded.recorded.stale}
-        self._pool.give_alone([task for task in tasks if task.job_id not in stale])
+        held = [(task.job_id, task.epoch) for task in tasks]
+        answer = await self._store.write(play, self.worker_id, began, (), self._memory, held)
+        self._pool.give_alone([task for task in tasks if task.job_id not in answer.stop])
 
     async def _begin_drain(self) -> None:
         await self._store.write(workers.drain, self.worker_id)
@@ -262,8 +263,7 @@ class Worker:
     def _collect(self, facts: list[Fact]) -> None:
         self._inbox.add(facts)
         if self._inbox.is_overfull:
-            for link in self._pool.links:
-                link.pause()
+            self._pool.pause()
         self._pool.feed()
         self._wake.set()
 

@@ -1,0 +1,43 @@
+"""Handlers that take their process down: the attempt counts once, a poison job ends, nobody else is harmed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.integration.engine import Engine, error, running, settings_for, status
+
+pytestmark = pytest.mark.anyio
+
+DEATHS = {"segfault": "signal SIGSEGV", "exit": "exit code 7", "abort": "signal SIGABRT"}
+
+
+@pytest.mark.parametrize("how", DEATHS)
+async def test_a_plain_job_that_kills_its_process_fails_after_its_attempts(engine: Engine, how: str) -> None:
+    neighbour = await engine.submit("stays_plain")
+    await engine.says(neighbour, "staying in")
+
+    job = await engine.run("dies", {"how": how})
+
+    assert (status(job), job.attempt, job.losses) == ("failed", 2, 0)
+    assert error(job)["type"] == "ProcessDied"
+    assert DEATHS[how] in error(job)["message"]
+    assert len([text for text in await engine.texts(neighbour) if "staying in" in text]) == 1
+    assert (await engine.job(neighbour)).attempt == 1
+    await engine.cancel(neighbour)
+    await engine.ended(neighbour)
+
+
+@pytest.mark.parametrize("how", DEATHS)
+async def test_a_poison_job_among_others_ends_failed_and_the_others_complete(tmp_path: Path, how: str) -> None:
+    async with running(settings_for(tmp_path, executors=1)) as engine:
+        neighbours = [await engine.submit("polite_neighbour", {"seconds": 0.3}) for _ in range(5)]
+        poison = await engine.submit("dies_among_others", {"how": how})
+        neighbours += [await engine.submit("polite_neighbour", {"seconds": 0.3}) for _ in range(5)]
+
+        job = await engine.ended(poison)
+        others = await asyncio.gather(*(engine.ended(job_id) for job_id in neighbours))
+
+        assert (status(job), job.attempt) == ("failed", 2)
+        assert error(job)["type"] == "ProcessDied"
+        assert [status(other) for other in others] == ["completed"] * 10
+        assert {other.attempt for other in others} == {1}
