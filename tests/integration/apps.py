@@ -1,6 +1,7 @@
 """The application under test: small handlers, each made to do one thing to the engine."""
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -20,6 +21,13 @@ FOR_EVER = 600.0
 async def _rest() -> None:
     """Wait until somebody interrupts."""
     await asyncio.Event().wait()
+
+
+async def _pause(seconds: float) -> None:
+    """Let others run for a while."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await _rest()
 
 
 def _stay(seconds: float = FOR_EVER) -> None:
@@ -93,7 +101,7 @@ async def cleans_up(job: quaero.JobContext) -> None:
     try:
         await _rest()
     finally:
-        await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=0.5)
+        await _pause(0.5)
         print("cleaned up")
 
 
@@ -153,6 +161,12 @@ def parent_plain(job: quaero.JobContext, n: int, kind: str = "add") -> dict[str,
     return {"ids": job.spawn_many(kind, ({"a": k, "b": 0} for k in range(n))).wait()}
 
 
+@app.job(kind="mixed")
+async def mixed(job: quaero.JobContext, good: int, bad: int) -> None:
+    job.spawn_many("add", ({} for _ in range(good)))
+    job.spawn_many("gives_up", ({} for _ in range(bad)))
+
+
 @app.job(kind="spawns_slowly")
 async def spawns_slowly(job: quaero.JobContext, n: int) -> None:
     """Children one by one, each committed before the next."""
@@ -194,7 +208,7 @@ async def host(job: quaero.JobContext, n: int, at_once: int, apart: float) -> No
 
 @app.job(kind="takes_its_time")
 async def takes_its_time(job: quaero.JobContext) -> None:
-    await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=0.02)
+    await _pause(0.02)
 
 
 @app.job(kind="crashing_parent", max_attempts=2)
@@ -271,7 +285,7 @@ def dies(job: quaero.JobContext, how: str) -> None:
 
 @app.job(kind="polite_neighbour", max_attempts=1)
 async def polite_neighbour(job: quaero.JobContext, seconds: float) -> None:
-    await asyncio.wait({asyncio.ensure_future(_rest())}, timeout=seconds)
+    await _pause(seconds)
 
 
 @app.job(kind="dies_among_others", max_attempts=2)
@@ -286,13 +300,3 @@ def _die(how: str) -> None:
         os._exit(7)
     else:
         os.abort()
-
-
-# --- subscribers
-
-
-@app.job(kind="told_of")
-async def told_of(job: quaero.JobContext, notes: str, n: int = 0, refuse: int = 0) -> str:
-    for _ in range(n):
-        job.spawn("add")
-    return job.id

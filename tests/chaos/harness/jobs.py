@@ -19,6 +19,7 @@ from tests.chaos.harness.marks import mark
 import quaero
 
 app = quaero.App()
+TIMEOUT = os.environ.get("CHAOS_TIMEOUT", "30s")
 
 
 class Unlucky(Exception):
@@ -47,7 +48,7 @@ def throw_dice(job: quaero.JobContext, plan: dict[str, Any]) -> None:
         raise Unlucky(f"the dice said no to attempt {job.attempt}")
 
 
-@app.job(kind="top", max_attempts=6)
+@app.job(kind="top", max_attempts=6, timeout=TIMEOUT)
 async def top(job: quaero.JobContext, plan: dict[str, Any]) -> str:
     """Spawn the middle level, half of it keyed, some of it plain."""
     with marked(job):
@@ -66,7 +67,7 @@ def leaves(plan: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "leaf.plain" if n % 10 == 9 else "leaf", {"n": n // 2, "plan": plan}
 
 
-@app.job(kind="middle", max_attempts=6)
+@app.job(kind="middle", max_attempts=6, timeout=TIMEOUT)
 async def middle(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
     """Spawn leaves in two batches with a pause, so that a kill may fall between them."""
     with marked(job):
@@ -82,7 +83,7 @@ async def middle(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
         return n
 
 
-@app.job(kind="middle.plain", max_attempts=6)
+@app.job(kind="middle.plain", max_attempts=6, timeout=TIMEOUT)
 def middle_plain(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
     """The same in a process of its own."""
     with marked(job):
@@ -93,7 +94,7 @@ def middle_plain(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
         return n
 
 
-@app.job(kind="leaf")
+@app.job(kind="leaf", timeout=TIMEOUT)
 async def leaf(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
     """Wait a little, log, succeed or not."""
     with marked(job):
@@ -105,7 +106,7 @@ async def leaf(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
         return n
 
 
-@app.job(kind="leaf.plain")
+@app.job(kind="leaf.plain", timeout=TIMEOUT)
 def leaf_plain(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
     """The same in a process of its own."""
     with marked(job):
@@ -115,21 +116,21 @@ def leaf_plain(job: quaero.JobContext, n: int, plan: dict[str, Any]) -> int:
         return n
 
 
-@app.job(kind="nap")
+@app.job(kind="nap", max_attempts=5)
 async def nap(job: quaero.JobContext, seconds: float) -> None:
     """Sleep."""
     with marked(job):
         await asyncio.sleep(seconds)
 
 
-@app.job(kind="nap.plain")
+@app.job(kind="nap.plain", max_attempts=5)
 def nap_plain(job: quaero.JobContext, seconds: float) -> None:
     """Sleep in a process of its own, heedless of being asked to stop."""
     with marked(job):
         time.sleep(seconds)
 
 
-@app.job(kind="chatter")
+@app.job(kind="chatter", timeout=TIMEOUT)
 async def chatter(job: quaero.JobContext, seconds: float) -> None:
     """Log, progress and spawn without pause."""
     with marked(job):

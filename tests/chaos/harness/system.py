@@ -68,7 +68,7 @@ class System:
         self.marks = place / "marks"
         self.lease, self.grace = lease, grace
         self.supervisors: list[subprocess.Popen[bytes]] = []
-        self._commands: list[list[str]] = []
+        self._commands: list[tuple[list[str], Mapping[str, str]]] = []
         self._log = (place / "log").open("ab")
         (place / "job-definitions").mkdir(exist_ok=True)
         self.config = place / "quaero.toml"
@@ -77,12 +77,12 @@ class System:
 
     # --- starting
 
-    def start(self, command: Iterable[str] = ("work",), faults: str = "") -> subprocess.Popen[bytes]:
-        """Start one supervisor: `work`, or `up --port 0`. `faults` arms failpoints in all its processes."""
+    def start(self, command: Iterable[str] = ("work",), **more: str) -> subprocess.Popen[bytes]:
+        """Start one supervisor: `work`, or `up --port 0`; `more` joins its environment."""
         options = list(command)
-        process = self._spawn(options, {"QUAERO_FAILPOINTS": faults} if faults else {})
+        process = self._spawn(options, more)
         self.supervisors.append(process)
-        self._commands.append(options)
+        self._commands.append((options, more))
         return process
 
     def _spawn(self, options: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -100,10 +100,10 @@ class System:
         )
 
     def revive(self) -> int:
-        """Start again, without faults, every supervisor that is gone; how many."""
+        """Start again every supervisor that is gone; how many."""
         gone = [n for n, process in enumerate(self.supervisors) if process.poll() is not None]
         for n in gone:
-            self.supervisors[n] = self._spawn(self._commands[n], {})
+            self.supervisors[n] = self._spawn(*self._commands[n])
         return len(gone)
 
     # --- finding

@@ -217,8 +217,8 @@ class Runtime:
         """Note that a handler begins now."""
         job._began_at = now()
         self.outbox.began(job)
-        failpoint("executor.began")
         self.wake()
+        failpoint("executor.began")
 
     def end(self, job: JobContext, ending: Ending) -> None:
         """Tell everything a job still has to say, and then its end."""

@@ -14,6 +14,7 @@ from quaero.domain.outcome import closing_status
 from quaero.domain.status import CANCELLED, PENDING, RUNNING, WAITING, WORDS, JobStatus
 from quaero.engine.lifecycle.closing import finish
 from quaero.engine.lifecycle.enqueue import queue_again
+from quaero.engine.lifecycle.leaf import cancel_leaf, is_quiet_leaf
 from quaero.engine.lifecycle.moves import ALL, PARENT_FAILED, PENDING_CHILDREN, STOP, TREE_STOPPED, listed, move
 from quaero.storage.port import Ledger, Note
 
@@ -114,6 +115,9 @@ _REASONS = {STOP: TREE_STOPPED, PENDING_CHILDREN: PARENT_FAILED}
 
 def cancel_now(ledger: Ledger, job: Job, mode: str) -> None:
     """End a job that does not run (any more): at once, or when what is open below it has ended."""
+    if is_quiet_leaf(ledger, job):
+        cancel_leaf(ledger, job, _REASONS.get(mode, job.reason))
+        return
     job.sealed = 1
     job.owner = None
     job.ready = 0

@@ -127,9 +127,10 @@ def trim_small(ledger: Ledger) -> None:
     ledger.run("delete from idempotency where at < ?", (ledger.now - day,))
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     ((limits,),) = ledger.rows("select count(*) from limits")
-    if limits > MANY_LIMITS:  # of hosts and steps whose trees are gone
+    if limits > MANY_LIMITS:
         ledger.run(
-            "delete from limits where in_use = 0 and next_at < ? and id not in (select limit_id from lane where limit_id"
-            " is not null union select step_limit_id from lane where step_limit_id is not null)",
+            "delete from limits where in_use = 0 and next_at < ? and id not in"
+            " (select limit_id from lane where limit_id is not null"
+            " union select step_limit_id from lane where step_limit_id is not null)",
             (ledger.now,),
         )

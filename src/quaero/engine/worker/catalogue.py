@@ -1,7 +1,8 @@
 """Keeps the store's definitions in step with the files of the definitions directory.
 
 Files are read when the worker starts and whenever one of them changed. A file that is wrong is told once and leaves
-what the store has as it was; a definition whose file is gone is forgotten.
+what the store has as it was; a definition whose file is gone is forgotten. One that names a kind nobody has announced
+yet becomes runnable, and starts if it starts by itself, once somebody has.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import logging
 from pathlib import Path
 
 from quaero.clock import Clock
-from quaero.domain.definitions import Definition, load_dir, next_fire, to_stored
+from quaero.domain.definitions import Definition, from_stored, load_dir, next_fire, to_stored
 from quaero.engine.lifecycle.definitions import forget_definitions, run_definition, save_definition
 from quaero.storage.port import Store
 
@@ -25,14 +26,21 @@ class Catalogue:
         self._clock = clock
         self._directory = Path(directory)
         self._seen: tuple[tuple[str, int], ...] | None = None
-        self._started = False
+        self._to_start: list[Definition] | None = None  # None: the directory was not read yet
 
     async def refresh(self) -> None:
         """Read the directory if anything in it changed; run what starts by itself, once in a worker's life."""
         stamp = await asyncio.to_thread(self._stamp)
-        if stamp == self._seen:
-            return
-        self._seen = stamp
+        if stamp != self._seen:
+            self._seen = stamp
+            await self._load()
+        known = {kind for (kind,) in await self._store.rows("select kind from kind")}
+        await self._look_again(known)
+        for definition in [one for one in self._to_start or () if one.kinds <= known]:
+            await self._store.write(run_definition, definition, f"auto:{definition.id}")
+            self._to_start = [one for one in self._to_start or () if one is not definition]
+
+    async def _load(self) -> None:
         loaded = await asyncio.to_thread(load_dir, self._directory)
         for problem in loaded.problems:
             log.warning("%s", problem)
@@ -41,11 +49,16 @@ class Catalogue:
         kept = [definition.id for definition in loaded.definitions]
         if not loaded.problems:
             await self._store.write(forget_definitions, SOURCE, kept)
-        if not self._started:
-            self._started = True
-            for definition in loaded.definitions:
-                if definition.auto_start and definition.enabled:
-                    await self._store.write(run_definition, definition, f"auto:{definition.id}")
+        if self._to_start is None:
+            self._to_start = [one for one in loaded.definitions if one.auto_start and one.enabled]
+
+    async def _look_again(self, known: set[str]) -> None:
+        """Definitions that could not run because a kind was unknown may be able to now."""
+        rows = await self._store.rows("select source, body, next_at from definition where problem is not null")
+        for source, body, next_at in rows:
+            definition: Definition = from_stored(body.encode())
+            if definition.kinds <= known:
+                await self._store.write(save_definition, definition, source, body, next_at)
 
     def _stamp(self) -> tuple[tuple[str, int], ...]:
         files = self._directory.glob("*.toml") if self._directory.is_dir() else ()

@@ -71,10 +71,13 @@ class Chores:
             is_more = bool(await self._store.write(sweep.purge, PURGE_BATCH))
 
     async def _fire_schedules(self) -> None:
+        """Run what is due, once for all the ticks that nobody was there to see."""
+        now = self._clock.now()
         due = await self._store.rows(
-            "select body, next_at from definition where enabled = 1 and next_at > 0 and next_at <= ?",
-            (self._clock.now(),),
+            "select body, next_at from definition"
+            " where enabled = 1 and problem is null and next_at > 0 and next_at <= ?",
+            (now,),
         )
         for body, tick in due:
             definition: Definition = from_stored(body.encode())
-            await self._store.write(fire, definition, tick, next_fire(definition.schedule, tick))
+            await self._store.write(fire, definition, tick, next_fire(definition.schedule, now))
