@@ -18,7 +18,7 @@ import msgspec
 
 from quaero.clock import SystemClock
 from quaero.domain.entries import parse_level
-from quaero.domain.errors import QuaeroError
+from quaero.domain.errors import QuaeroError, StoreUnavailable
 from quaero.doorbell.local import LocalDoorbell
 from quaero.engine.protocol import Setup
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
@@ -53,16 +53,18 @@ async def open_store_and_bell(settings: Settings) -> AsyncIterator[tuple[SqlStor
     path = database_path(settings.store.url)
     bell = LocalDoorbell(path)
     try:
-        store = await asyncio.to_thread(
-            SqlStore.open,
-            settings.store.url,
-            child_changes=parse_level(settings.logs.child_changes),
-            on_commit=bell.ring,
-        )
-        async with store:
+        async with await asyncio.to_thread(_open, settings, bell) as store:
             yield store, bell
     finally:
         bell.close()
+
+
+def _open(settings: Settings, bell: LocalDoorbell) -> SqlStore:
+    level = parse_level(settings.logs.child_changes)
+    try:
+        return SqlStore.open(settings.store.url, child_changes=level, on_commit=bell.ring)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot open the store: {error.filename}: {error.strerror}") from None
 
 
 def make_worker(

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -31,6 +32,7 @@ from quaero.testing.reference import Forest, Node
 DEEP = int(os.environ.get("QUAERO_DEEP", "1"))
 LONG = 40_000_000  # microseconds: longer than any lease and any back-off of these few attempts
 MOST = 40  # jobs of plain trees
+TOGETHER = {None, "skipped", "parent failed"}
 PICK = st.integers(min_value=0, max_value=10_000)
 HOWS = st.sampled_from([How.COMPLETED] * 6 + [How.FAILED] * 4 + list(How))
 
@@ -53,7 +55,7 @@ class Histories(RuleBasedStateMachine):
         self.said = 0
 
     async def _open(self) -> Bench:
-        store = SqlStore.open(f"sqlite:///{self.folder}/quaero.db", clock=self.clock)
+        store = SqlStore.open(f"sqlite:///{self.folder}/quaero.db", clock=self.clock, rng=random.Random(1))
         return await Bench.set_up(store, self.clock, ["work"])
 
     def run(self, call: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **options: Any) -> Any:
@@ -221,7 +223,7 @@ class Histories(RuleBasedStateMachine):
         mine = sorted(job_id for job_id, (_, hand) in self.held.items() if hand is lost)
         for job_id in mine:
             del self.held[job_id]
-            self.after(job_id, self.forest.lose)
+            self.after(job_id, lambda node: self.forest.lose(node) if node.open else None)
         self.hands[who] = self.run(Hand.start, self.bench.store, ["work"])
 
     @rule()
@@ -232,7 +234,6 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_doctor_finds_nothing(self) -> None:
-        self.run(self.bench.settle)
         self.forget_what_was_recalled()
         assert examine(self.eye, self.clock.now()) == []
 
@@ -241,7 +242,7 @@ class Histories(RuleBasedStateMachine):
         jobs = {job.id: job for job in self.run(self.bench.store.jobs_by_id, list(self.forest.nodes))}
         for job_id, node in self.forest.nodes.items():
             job = jobs[job_id]
-            if node.after and node.status == S.CANCELLED and {node.reason, job.reason} <= {None, "skipped"}:
+            if node.after and node.status == S.CANCELLED and {node.reason, job.reason} <= TOGETHER:
                 node.reason = job.reason  # cancelled together with what it waited for: which came first is open
             told = (S(job.status), job.round, job.attempt, job.sealed, job.own_failed, job.reason)
             wanted = (node.status, node.round, node.attempt, int(node.sealed), int(node.own_failed), node.reason)
@@ -314,6 +315,7 @@ class Histories(RuleBasedStateMachine):
 
     def forget_what_was_recalled(self) -> None:
         """Reservations that a cancellation took away."""
+        self.run(self.bench.settle)
         mine = {row[0] for row in self.eye.rows("select id from job where owner is not null")}
         for job_id in set(self.held) - mine:
             del self.held[job_id]

@@ -124,6 +124,22 @@ def plain_too_long(job: quaero.JobContext) -> None:
     _stay()
 
 
+@app.job(kind="plain_program", max_attempts=1)
+def plain_program(job: quaero.JobContext) -> None:
+    subprocess.Popen(["sleep", "600"])
+    print("started")
+    _stay()
+
+
+@app.job(kind="looks_around")
+def looks_around(job: quaero.JobContext) -> dict[str, Any]:
+    """What a program started by a job has open, besides its own three."""
+    listed = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True, check=True).stdout
+    links = [line.rpartition(" -> ")[2] for line in listed.splitlines() if " -> " in line]
+    known = ("pipe:", "/dev/null", "/proc/")
+    return {"stdin": sys.stdin.read(), "open": [link for link in links if not link.startswith(known)]}
+
+
 @app.job(kind="polite", max_attempts=1)
 async def polite(job: quaero.JobContext) -> str:
     print("waiting to be told")
@@ -258,6 +274,11 @@ async def talks_async(job: quaero.JobContext) -> None:
         raise KeyError("inner")
     except KeyError:
         job.log.exception("caught")
+
+
+@app.job(kind="leaves_a_talker")
+def leaves_a_talker(job: quaero.JobContext) -> None:
+    subprocess.Popen(["sh", "-c", "sleep 0.5; echo too late"])
 
 
 @app.job(kind="floods")

@@ -7,8 +7,10 @@ import json
 import os
 from pathlib import Path
 
-import quaero
 from tests.integration import apps
+
+import quaero
+from quaero.domain.events import Event
 
 app = quaero.App()
 app.include(apps.app)
@@ -18,7 +20,7 @@ app.include(apps.app)
 @app.on(quaero.JobCompleted)
 @app.on(quaero.JobFailed)
 @app.on(quaero.JobCancelled)
-async def everything(event: quaero.JobCompleted) -> None:
+async def everything(event: Event) -> None:
     _note("everything", event)
 
 
@@ -45,7 +47,7 @@ async def starts(event: quaero.JobStarted) -> None:
         raise RuntimeError("not now")
 
 
-def _note(who: str, event: quaero.JobCompleted | quaero.JobFailed | object, more: str = "") -> None:
-    line = {"who": who, "what": type(event).__name__, "job": event.job_id, "root": event.root_id, "more": more}  # type: ignore[attr-defined]
+def _note(who: str, event: Event, more: str = "") -> None:
+    line = {"who": who, "what": type(event).__name__, "job": event.job_id, "root": event.root_id, "more": more}
     with open(os.environ["NOTES"], "a") as file:
         file.write(json.dumps(line) + "\n")

@@ -43,7 +43,8 @@ async def test_the_directory_is_loaded_and_a_bad_file_harms_only_itself(
     async with running(settings_for(tmp_path)) as engine:
 
         async def found() -> dict[str, str | None]:
-            return dict(await engine.store.rows("select id, problem from definition order by id"))
+            rows: dict[str, str | None] = dict(await engine.store.rows("select id, problem from definition"))
+            return rows if len(rows) == 2 else {}
 
         loaded = await engine.until(found, "the definitions")
 
@@ -113,6 +114,29 @@ async def test_a_schedule_fires_once_for_a_tick_however_many_workers_there_are(t
         assert [job.name for job in page.jobs] == ["Scheduled"]
         assert status(await engine.ended(page.jobs[0].id)) == "completed"
         assert await next_at() > round(time.time() * 1e6)
+
+
+async def test_a_definition_becomes_runnable_when_somebody_announces_its_kind(tmp_path: Path) -> None:
+    write(
+        tmp_path / "job-definitions",
+        "later",
+        'id = "later"\nname = "Later"\nauto_start = true\n[step.one]\ntype = "add"\n',
+    )
+    async with running(settings_for(tmp_path, lease=1.0, heartbeat=0.2), app="tests.integration.nothing") as engine:
+
+        async def refused() -> bool:
+            rows = await engine.store.rows("select problem from definition")
+            return bool(rows) and "'add'" in rows[0][0]
+
+        await engine.until(refused, "a definition nobody can run")
+        await engine.start("tests.integration.apps")
+
+        async def ran() -> list[Job]:
+            page = await engine.store.jobs(JobFilter(roots=True))
+            return [job for job in page.jobs if job.is_terminal]
+
+        assert {status(root) for root in await engine.until(ran, "the automatic run")} == {"completed"}
+        assert await engine.store.rows("select problem from definition") == [(None,)]
 
 
 # --- steps

@@ -1,5 +1,6 @@
 """Spawning: children are made once, in order, when they may be, and their parents know of them."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,14 @@ async def test_jobs_of_one_limit_key_run_one_at_a_time(engine: Engine) -> None:
     root = await engine.run("host", {"n": 6, "at_once": 1, "apart": 0.0})
 
     spans = sorted((job.started_at, job.finished_at) for job in await engine.children(root.id))
-    assert all(later[0] >= earlier[1] - 50_000 for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(later[0] >= earlier[1] - 50_000 for earlier, later in pairwise(spans))
 
 
 async def test_jobs_of_one_limit_key_begin_apart_from_each_other(engine: Engine) -> None:
     root = await engine.run("host", {"n": 5, "at_once": 5, "apart": 0.2})
 
     begun = sorted(job.started_at for job in await engine.children(root.id))
-    gaps = [later - earlier for earlier, later in zip(begun, begun[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(begun)]
     assert min(gaps) >= 150_000
     assert max(gaps) <= 900_000
 

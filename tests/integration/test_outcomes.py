@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from tests.integration.engine import Engine, error, result, running, settings_for, status
 
+from quaero.domain.job import Job
+from quaero.engine.lifecycle.retry import retry
+
 pytestmark = pytest.mark.anyio
 
 
@@ -89,17 +92,14 @@ async def test_a_payload_that_does_not_fit_fails_at_once_and_says_what_is_wrong(
 
 
 async def test_a_retry_by_hand_opens_a_new_round_that_can_end_otherwise(engine: Engine) -> None:
-    from quaero.engine.lifecycle.retry import retry
-
     failed = await engine.run("fails_once_by_hand")
     await engine.store.write(retry, failed.id)
 
-    again = await engine.until(lambda: _in_round(engine, failed.id, 2), "the second round")
-    assert status(failed) == "failed"
+    async def second_round() -> Job | None:
+        job = await engine.job(failed.id)
+        return job if job.round == 2 and job.is_terminal else None
+
+    again = await engine.until(second_round, "the end of the second round")
     assert again is not None
+    assert (status(failed), failed.round) == ("failed", 1)
     assert (status(again), result(again), again.attempt) == ("completed", "round 2", 1)
-
-
-async def _in_round(engine: Engine, job_id: int, round_: int) -> object:
-    job = await engine.job(job_id)
-    return job if job.round == round_ and job.is_terminal else None

@@ -1,6 +1,5 @@
 """Timeouts and cancellations: what was asked to stop stops, and nobody else."""
 
-import os
 import re
 import time
 from pathlib import Path
@@ -60,7 +59,7 @@ async def test_an_async_handler_that_never_yields_dies_with_its_executor_and_nei
         assert (status(stuck), error(stuck)["type"]) == ("failed", "TimedOut")
         assert not is_alive(before)
         for job_id in neighbours:
-            await engine.until(lambda job_id=job_id: _rests_twice(engine, job_id), "the neighbour runs again")
+            await rests_again(engine, job_id)
             job = await engine.job(job_id)
             assert (status(job), job.attempt, job.losses) == ("running", 1, 0)
             assert any("another job in its process had to be killed" in text for text in await engine.texts(job_id))
@@ -68,8 +67,13 @@ async def test_an_async_handler_that_never_yields_dies_with_its_executor_and_nei
             assert status(await engine.ended(job_id)) == "cancelled"
 
 
-async def _rests_twice(engine: Engine, job_id: int) -> bool:
-    return (await engine.texts(job_id)).count("resting") == 2
+async def rests_again(engine: Engine, job_id: int) -> None:
+    """Wait until a handler that rests was run a second time."""
+
+    async def twice() -> bool:
+        return (await engine.texts(job_id)).count("resting") == 2
+
+    await engine.until(twice, f"job {job_id} runs again")
 
 
 async def test_a_plain_timeout_kills_exactly_that_process_and_what_it_started(engine: Engine) -> None:
@@ -132,7 +136,7 @@ async def test_a_handler_that_was_asked_and_does_not_go_is_killed_after_the_grac
         assert time.monotonic() - began >= 0.5
         assert not is_alive(before)
         assert "asked, not going" in await engine.texts(stubborn)
-        await engine.until(lambda: _rests_twice(engine, neighbour), "the neighbour runs again")
+        await rests_again(engine, neighbour)
         assert (await engine.job(neighbour)).attempt == 1
         await engine.cancel(neighbour)
         await engine.ended(neighbour)
@@ -179,4 +183,3 @@ async def test_cancelling_one_child_leaves_its_siblings_alone(engine: Engine) ->
     await engine.reaches(third.id, "running")
     await engine.cancel(root_id)
     assert status(await engine.ended(root_id)) == "cancelled"
-    assert os.getpid()

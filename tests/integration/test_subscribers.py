@@ -1,4 +1,4 @@
-"""`@app.on`: told after the commit, at least once, in order within a tree, again after an error, never touching the job."""
+"""`@app.on`: told after the commit, at least once, in order within a tree, again after an error; never in the way."""
 
 import json
 from collections.abc import AsyncIterator

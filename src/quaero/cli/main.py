@@ -30,6 +30,7 @@ COMMANDS = {
     "retry": "quaero.cli.actions:retry",
     "rerun": "quaero.cli.actions:rerun",
     "delete": "quaero.cli.actions:delete",
+    "documents": "quaero.cli.documents:documents",
     "definitions": "quaero.cli.definitions:definitions",
     "doctor": "quaero.cli.care:doctor",
     "backup": "quaero.cli.care:backup",

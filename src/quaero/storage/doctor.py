@@ -46,6 +46,19 @@ def _terminal_rows(db: Connection, now: int) -> Iterator[Finding]:
         yield Finding("I2", f"job {job_id}", f"is {WORDS[status]} but still owned, ready or without an end")
 
 
+def _missing(db: Connection, now: int) -> Iterator[Finding]:
+    for job_id, parent_id, root_id in db.rows(
+        "select j.id, j.parent_id, j.root_id from job j left join job p on p.id = j.parent_id"
+        " left join job r on r.id = j.root_id where r.id is null or (j.parent_id is not null and p.id is null) limit 100"
+    ):
+        yield Finding("I1", f"job {job_id}", f"its parent {parent_id} or its root {root_id} is missing")
+    ((last_id,),) = db.rows("select cast(value as integer) from meta where key = 'last_id'")
+    for (job_id,) in db.rows("select id from job where id > ? limit 100", (last_id,)):
+        yield Finding(
+            "I1", f"job {job_id}", f"is beyond {last_id}, the last id that was given: its id could be given again"
+        )
+
+
 def _orphans(db: Connection, now: int) -> Iterator[Finding]:
     for job_id, worker in db.rows(
         "select job.id, job.owner from job left join worker on worker.id = job.owner where job.owner is not null"
@@ -153,6 +166,7 @@ def _blocked(db: Connection, now: int) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Connection, int], Iterator[Finding]], ...] = (
     _integrity,
+    _missing,
     _terminal_rows,
     _orphans,
     _tallies,

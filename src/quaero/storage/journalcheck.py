@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from quaero.domain.entries import Entry, Originator
-from quaero.domain.status import BY_WORD, JobStatus
+from quaero.domain.status import BY_WORD, JobStatus, may_move
 from quaero.storage.connection import Connection
 from quaero.storage.journal import entries_of, unpack
 
@@ -72,13 +72,22 @@ class _History:
         before = self._status.get(entry.job_id)
         word = (entry.fields or {}).get("status") if entry.originator != Originator.WORKER else None
         if isinstance(word, str) and word in BY_WORD:
-            after = BY_WORD[word]
-            if before is not None and before.is_terminal and after.is_terminal:
-                yield ("I2", subject, f"was {before.word} and became {after.word} in the same round")
-            self._status[entry.job_id] = after
+            yield from self._moved(entry, before, BY_WORD[word])
         elif (
             entry.originator == Originator.WORKER
             and before is not None
             and (before.is_terminal or before == JobStatus.WAITING)
         ):
             yield ("I8", subject, f"wrote entry {entry.seq} after it was {before.word}")
+
+    def _moved(self, entry: Entry, before: JobStatus | None, after: JobStatus) -> Iterator[Problem]:
+        """A change of status must be one the table of moves has: each round has one end, each reservation one outcome."""
+        self._status[entry.job_id] = after
+        if before is None:
+            if not self._whole:
+                return
+            before = JobStatus.PENDING
+        if before.is_terminal and after.is_terminal:
+            yield ("I2", f"job {entry.job_id}", f"was {before.word} and became {after.word} in the same round")
+        elif not (may_move(before, after) or may_move(before, after, new_round=True)):
+            yield ("I3", f"job {entry.job_id}", f"went from {before.word} to {after.word} with entry {entry.seq}")

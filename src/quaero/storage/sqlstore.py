@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from quaero.clock import Clock, SystemClock
@@ -56,6 +56,7 @@ class SqlStore:
         child_changes: Level = Level.DEBUG,
         on_commit: Callable[[], None] = lambda: None,
         vfs: str | None = None,
+        rng: Random | None = None,
     ) -> "SqlStore":
         """Open or make the store of a `sqlite:///` URL.
 
@@ -68,7 +69,7 @@ class SqlStore:
             clock=the_clock,
             writer=secrets.token_hex(8),
             child_level=child_changes,
-            rng=SystemRandom(),
+            rng=rng or SystemRandom(),
             on_commit=on_commit,
             vfs=vfs,
         )

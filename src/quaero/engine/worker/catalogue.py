@@ -12,7 +12,7 @@ from pathlib import Path
 from quaero.clock import Clock
 from quaero.domain.definitions import Definition, from_stored, load_dir, next_fire, to_stored
 from quaero.engine.lifecycle.definitions import forget_definitions, run_definition, save_definition
-from quaero.storage.port import Store
+from quaero.storage.port import Ledger, Store
 
 log = logging.getLogger("quaero.definitions")
 SOURCE = "file"
@@ -54,11 +54,9 @@ class Catalogue:
 
     async def _look_again(self, known: set[str]) -> None:
         """Definitions that could not run because a kind was unknown may be able to now."""
-        rows = await self._store.rows("select source, body, next_at from definition where problem is not null")
-        for source, body, next_at in rows:
-            definition: Definition = from_stored(body.encode())
-            if definition.kinds <= known:
-                await self._store.write(save_definition, definition, source, body, next_at)
+        rows = await self._store.rows("select body from definition where problem is not null")
+        if any(_read(body).kinds <= known for (body,) in rows):
+            await self._store.write(check_again)
 
     def _stamp(self) -> tuple[tuple[str, int], ...]:
         files = self._directory.glob("*.toml") if self._directory.is_dir() else ()
@@ -67,3 +65,14 @@ class Catalogue:
     async def _save(self, definition: Definition) -> None:
         due = next_fire(definition.schedule, self._clock.now()) if definition.schedule else 0
         await self._store.write(save_definition, definition, SOURCE, to_stored(definition).decode(), due)
+
+
+def check_again(ledger: Ledger) -> None:
+    """Save what could not run once more, with whatever stands in its way now."""
+    rows = ledger.rows("select source, body, next_at from definition where problem is not null")
+    for source, body, next_at in rows:
+        save_definition(ledger, _read(body), source, body, next_at)
+
+
+def _read(body: str) -> Definition:
+    return from_stored(body.encode())

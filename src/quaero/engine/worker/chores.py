@@ -1,5 +1,6 @@
 """What every worker does now and then for all: sweep lapsed leases, end overdue trees, purge, fire schedules."""
 
+import asyncio
 import logging
 
 from quaero.clock import Clock
@@ -17,7 +18,10 @@ PURGE_BATCH = 5_000
 
 
 class Chores:
-    """Runs the sweep every `period` seconds until cancelled. Every script is safe to run from many workers."""
+    """Runs the sweep every `period` seconds until cancelled, once `begin` is set: then kinds are known.
+
+    Every script is safe to run from many workers.
+    """
 
     def __init__(
         self,
@@ -27,6 +31,7 @@ class Chores:
         jobs_retention: int,
         logs_retention: int,
         period: float,
+        begin: asyncio.Event,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -34,10 +39,12 @@ class Chores:
         self._keep = jobs_retention
         self._keep_logs = logs_retention
         self._period = max(0.2, min(period, 5.0))
+        self._begin = begin
 
     async def do(self) -> None:
         """Sweep, again and again; a store that cannot be written now is tried again at the next turn."""
         turn = 0
+        await self._begin.wait()
         while True:
             try:
                 await self._sweep(turn)

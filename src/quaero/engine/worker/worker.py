@@ -44,6 +44,7 @@ from quaero.storage.port import Store
 log = logging.getLogger("quaero.worker")
 PAUSE_SECONDS = 0.25
 STORE_RETRY_SECONDS = 0.2
+LAST_WORDS_SECONDS = 5.0  # a killed executor's jobs are given back as soon as its pipe closes
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
 
 
@@ -64,12 +65,12 @@ class Worker:
         self._pace = Pace()
         self._memory: Memory = {}
         self._stopping = False
-        self._killed = False
         self._look = False
         self._look_at = 0.0
         self._cancelling = False
         self._timer = Timer(clock, partial(self._stirred, look=False))
-        self._ready: asyncio.Future[None] | None = None
+        self._is_known = False  # what can be run here is announced, or will be in a moment
+        self._announced = asyncio.Event()
         self._failure: BaseException | None = None
         self.worker_id = 0
         self.on_ready: Callable[[], None] = lambda: None
@@ -79,8 +80,6 @@ class Worker:
 
     async def run(self) -> None:
         """Register, work, leave. Raises AppBrokenError when the application cannot be imported."""
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
         lease = round(self._config.lease * 1e6)
         identity = secrets.token_hex(16)
         registered = self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
@@ -88,11 +87,10 @@ class Worker:
         self._deliveries.worker_id = self.worker_id
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config, self._lose, self._pool.warden.until)
-        chores = self._chores()
         ears = Ears(self._store, self._bell, self._clock, self._stirred)
         helpers = [
             asyncio.create_task(work())
-            for work in (guard.keep, chores.do, self._deliveries.carry, ears.listen, self._watch)
+            for work in (guard.keep, self._chores().do, self._deliveries.carry, ears.listen, self._watch)
         ]
         for helper in helpers:
             helper.add_done_callback(self._helper_done)
@@ -111,8 +109,9 @@ class Worker:
         directory = config.definitions_dir
         catalogue = Catalogue(self._store, self._clock, directory) if directory is not None else None
         return Chores(
-            self._store, self._clock, catalogue, config.jobs_retention, config.logs_retention, config.lease / 4
-        )
+            self._store, self._clock, catalogue, config.jobs_retention, config.logs_retention, config.lease / 4,
+            self._announced,
+        )  # fmt: skip
 
     def work_on(self, root_id: int) -> None:
         """From now on take jobs of this tree only."""
@@ -123,7 +122,6 @@ class Worker:
     def stop(self) -> None:
         """Drain: take nothing more, give running jobs the grace period. The second call ends them now."""
         if self._stopping:
-            self._killed = True
             self._pool.kill()
         self._stopping = True
         self._wake.set()
@@ -143,12 +141,13 @@ class Worker:
     # --- rounds
 
     async def _rounds(self) -> None:
-        drain_until = 0.0
+        drain_until = give_up = 0.0
         while self._failure is None:
             if self._stopping and not drain_until:
                 drain_until = time.monotonic() + self._config.grace
+                give_up = drain_until + LAST_WORDS_SECONDS
                 await self._begin_drain()
-            if self._stopping and not self._inbox and (not self._pool.held() or self._killed):
+            if self._stopping and not self._inbox and (not self._pool.held() or time.monotonic() >= give_up):
                 return
             if drain_until and time.monotonic() >= drain_until:
                 self._pool.kill()
@@ -271,8 +270,8 @@ class Worker:
         link.ready = link.was_ready = True
         self._pool.announce(ready.kinds)
         self._hungry = True
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
+        if not self._is_known:
+            self._is_known = True
             self._deliveries.subscribers = tuple({name for _, name in ready.subscriptions})
             task = asyncio.get_running_loop().create_task(self._announce(ready))
             task.add_done_callback(self._helper_done)
@@ -281,6 +280,7 @@ class Worker:
     async def _announce(self, ready: Ready) -> None:
         attempts = self._config.max_attempts
         await self._store.write(workers.announce, self.worker_id, ready.kinds, ready.subscriptions, attempts)
+        self._announced.set()
         self.on_ready()
 
     # --- watching
