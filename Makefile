@@ -45,7 +45,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code
 	@$(BIN)/vulture $(CODE)
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Print the measured figures (ARGS names some)
+bench: $(VENV)/.bench redis ## Print the measured figures beside peers (ARGS="--quick --only drain")
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: chaos
@@ -66,7 +66,9 @@ lock: $(VENV)/.dev ## Choose new versions of everything and write requirements/*
 	@lock() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml requirements/run.in "$$@"; }; \
 	lock -o requirements/run.txt; \
-	lock --group dev -c requirements/run.txt -o requirements/dev.txt
+	lock --group dev -c requirements/run.txt -o requirements/dev.txt; \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and made here; never ./data
@@ -90,6 +92,17 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@$(call install,requirements/dev.txt)
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@$(call install,requirements/bench.txt)
+	@touch $@
+
+# Celery is measured with Redis from the system. As root it is installed; without it its lines say "not measured".
+.PHONY: redis
+redis:
+	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Redis ..."; apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null; fi
 
 # Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
 .PHONY: browser

@@ -3,16 +3,15 @@
 import argparse
 import importlib
 import json
-import os
-import platform
 import sys
 import time
 from pathlib import Path
 
+from bench import machine
 from bench.figures import Result, Scenario, as_json, table
 from bench.lab import Lab
 
-NAMES = ("drain", "enqueue", "spawn", "scale", "logs", "cancel", "pickup", "beside", "idle")
+NAMES = ("drain", "enqueue", "spawn", "scale", "logs", "cancel", "pickup", "beside", "idle", "executor")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -29,9 +28,12 @@ def main() -> None:
         print("\n".join(f"{one.name:<10} {one.about}" for one in scenarios))
         return
     lab = Lab(chosen.quick)
+    before = machine.state()
     results = [_run(one, lab, chosen.rounds or (2 if chosen.quick else 5)) for one in scenarios]
+    after = machine.state()
+    print(f"before: {machine.told(before)}\nafter:  {machine.told(after)}\n")
     print(table(results))
-    print(f"\nsamples of every round: {_keep(results)}")
+    print(f"\nsamples of every round: {_keep(results, before, after)}")
 
 
 def _run(scenario: Scenario, lab: Lab, rounds: int) -> Result:
@@ -47,11 +49,11 @@ def _run(scenario: Scenario, lab: Lab, rounds: int) -> Result:
     return result
 
 
-def _keep(results: list[Result]) -> Path:
+def _keep(results: list[Result], before: machine.State, after: machine.State) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
-    machine = {"python": platform.python_version(), "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()}
-    path.write_text(json.dumps({"machine": machine, "scenarios": [as_json(one) for one in results]}, indent=1))
+    kept = {"before": before, "after": after, "scenarios": [as_json(one) for one in results]}
+    path.write_text(json.dumps(kept, indent=1))
     return path
 
 

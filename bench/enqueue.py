@@ -9,7 +9,6 @@ from bench import filled, http, peers
 from bench.figures import Figure, Samples, Scenario
 from bench.hosted import Meter, hosted
 from bench.lab import Lab, folder, settings_of
-from quaero.app import open_store
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.storage.sqlstore import SqlStore
 
@@ -30,15 +29,20 @@ def together(lab: Lab) -> Samples:
 
 async def _one_by_one(n: int, callers: int, name: str) -> Samples:
     with folder() as place:
-        async with open_store(settings_of(place)) as store:
+        commits = 0
+
+        def committed() -> None:
+            nonlocal commits
+            commits += 1
+
+        async with SqlStore.open(settings_of(place).store.url, on_commit=committed) as store:
             await filled.announce(store)
-            [[before]] = await store.rows("select count(*) from job")
+            commits = 0
             began, cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*(_call(store, n // callers) for _ in range(callers)))
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-            [[after]] = await store.rows("select count(*) from job")
-            n = after - before
-            return {name: n / seconds, f"{name} own": cpu / n * 1e6}
+            n = n // callers * callers
+            return {name: n / seconds, f"{name} own": cpu / n * 1e6, f"{name} commits": commits / seconds}
 
 
 async def _call(store: SqlStore, n: int) -> None:
@@ -83,9 +87,9 @@ SCENARIO = Scenario(
     "jobs accepted a second, each answered after its commit",
     [one_by_one, celery, together, huey, rest, bulk],
     [
-        Figure("store", "one by one, Python, 1 caller"),
+        Figure("store", "one by one, Python, 1 caller", commits="store commits"),
         Figure("store own", "  CPU a job", "µs"),
-        Figure("store together", "one by one, Python, 32 callers"),
+        Figure("store together", "one by one, Python, 32 callers", commits="store together commits"),
         Figure("store together own", "  CPU a job", "µs"),
         Figure("rest", "one by one, REST, 32 connections", bar=2_000, aim=5_000, commits="rest commits"),
         Figure("rest own", "  gateway, CPU a job", "µs"),

@@ -46,7 +46,8 @@ class Host:
         worker = make_worker(self.store, self.bell, self.settings, APP)
         worker.on_ready = self.ready
         stopper = asyncio.create_task(self.stop.wait())
-        stopper.add_done_callback(lambda _: (worker.stop(), worker.stop()))
+        for _ in range(2):  # asked twice, it does not wait for what runs
+            stopper.add_done_callback(lambda _: worker.stop())
         await worker.run()
 
     async def serve(self) -> None:

@@ -27,11 +27,19 @@ def idle(lab: Lab) -> Samples:
                 (f"{name} pss", pss),
             ):
                 used[key] = used.get(key, 0) + value
-        totals = {kind: sum(value for key, value in used.items() if key.endswith(kind)) for kind in ("cpu", "rss", "pss")}
+        totals = {
+            kind: sum(value for key, value in used.items() if key.endswith(kind)) for kind in ("cpu", "rss", "pss")
+        }
         return {**used, **totals, "page": running.seconds}
 
 
-_ROLES = {"supervisor": "supervisor", "worker": "worker", "gateway": "gateway", "executor": "2 executors"}
+_ROLES = {
+    "supervisor": "supervisor",
+    "worker": "worker",
+    "gateway": "gateway",
+    "executor": "2 executors",
+    "warden": "warden",
+}
 
 SCENARIO = Scenario(
     "idle",

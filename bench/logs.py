@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 
 import apsw
 
@@ -55,9 +56,9 @@ async def _talk(name: str, lines: int, executors: int) -> Samples:
         return {**samples, f"{name} bytes": (_size(place) - empty) / lines / executors}
 
 
-def _size(place: object) -> int:
+def _size(place: Path) -> int:
     """Bytes of the database with everything in the one file."""
-    path = database_path(settings_of(place).store.url)  # type: ignore[arg-type]
+    path = database_path(settings_of(place).store.url)
     connection = apsw.Connection(str(path))
     connection.execute("pragma wal_checkpoint(truncate)").fetchall()
     connection.close()

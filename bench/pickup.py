@@ -11,6 +11,7 @@ from bench.figures import Figure, Samples, Scenario
 from bench.lab import Lab, folder
 from bench.up import up
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
+from quaero.storage.sqlstore import SqlStore
 
 APP = ("--app", "bench.jobs:app")
 PAUSE_SECONDS = 0.02
@@ -62,7 +63,7 @@ def _post_paced(port: int, n: int) -> dict[int, int]:
     return sent
 
 
-async def _delays(store: filled.SqlStore, sent: dict[int, int], name: str) -> Samples:
+async def _delays(store: SqlStore, sent: dict[int, int], name: str) -> Samples:
     await filled.completed(store, len(sent), patience=30)
     jobs = await store.jobs_by_id(list(sent))
     delays = sorted((int(job.result or b"0") - sent[job.id]) / 1e6 for job in jobs)

@@ -8,6 +8,7 @@ from bench import filled
 from bench.figures import Figure, Samples, Scenario
 from bench.hosted import Meter, hosted
 from bench.lab import Lab, folder
+from quaero.storage.sqlstore import SqlStore
 
 READS = 50
 SMALL = 1_000
@@ -41,10 +42,15 @@ async def _drain(name: str, n: int, parents: int) -> Samples:
                 samples = meter.samples(name, n * parents, await filled.seconds_of(store, "noop"))
         size = (place / "store.db").stat().st_size
         cost = samples[f"{name} own"] + samples[f"{name} below"]
-        return {**samples, f"{name} cost": cost, f"{name} read": statistics.median(read), f"{name} disk": size / n / parents}
+        return {
+            **samples,
+            f"{name} cost": cost,
+            f"{name} read": statistics.median(read),
+            f"{name} disk": size / n / parents,
+        }
 
 
-async def _timed_read(store: filled.SqlStore, root_id: int) -> float:
+async def _timed_read(store: SqlStore, root_id: int) -> float:
     began = time.perf_counter()
     job = await store.job(root_id)
     assert job is not None

@@ -10,7 +10,7 @@ class _SlowFile(apsw.VFSFile):
         super().__init__("", name, flags)
         self._seconds = seconds
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         time.sleep(self._seconds)
         super().xSync(flags)
 
@@ -23,6 +23,6 @@ class SlowDisk(apsw.VFS):
         self.name = name
         self._seconds = seconds
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         """Every file of a database is on this disk."""
         return _SlowFile(name, flags, self._seconds)

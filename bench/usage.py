@@ -3,6 +3,14 @@
 from contextlib import suppress
 from pathlib import Path
 
+_SIGNS = {
+    "quaero.app worker": "worker",
+    "quaero.app gateway": "gateway",
+    "quaero.engine.executor": "executor",
+    "warden": "warden",
+    " up ": "supervisor",
+}
+
 
 def tree(pid: int) -> list[int]:
     """A process and everything below it."""
@@ -37,9 +45,5 @@ def memory(pid: int) -> tuple[float, float]:
 
 def name(pid: int) -> str:
     """What a process is, in a word or two."""
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    text = b" ".join(words).decode(errors="replace")
-    for role in ("app worker", "app gateway", "engine.executor", " up ", "parserchild"):
-        if role in text:
-            return role.split()[-1].rpartition(".")[2] if role != " up " else "supervisor"
-    return text[:40]
+    text = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return next((role for sign, role in _SIGNS.items() if sign in text), text[:40])

@@ -100,6 +100,7 @@ class Program:
         self.place = place
         self.store = place / "quaero.db"
         self._mark = f"{TOKEN}={secrets.token_hex(8)}"
+        self._started: list[subprocess.Popen[bytes]] = []
         (place / "quaero.toml").write_text(config)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -112,15 +113,15 @@ class Program:
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> Running:
         """Start a command and go on."""
         given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Running(
-            subprocess.Popen(
-                [*COMMAND, *arguments],
-                cwd=self.place,
-                env=self.environment(env),
-                start_new_session=True,
-                **{**given, **options},
-            )
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.place,
+            env=self.environment(env),
+            start_new_session=True,
+            **{**given, **options},
         )
+        self._started.append(process)
+        return Running(process)
 
     def run(self, *arguments: str, code: int = 0, stdin: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, which must be this exit code."""
@@ -185,6 +186,8 @@ class Program:
             return not self.processes()
 
         wait_for(none_left, "the end of all processes")
+        for process in self._started:
+            process.wait(PATIENCE)
 
 
 def without_privileges() -> None:

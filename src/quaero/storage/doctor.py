@@ -49,7 +49,8 @@ def _terminal_rows(db: Connection, now: int) -> Iterator[Finding]:
 def _missing(db: Connection, now: int) -> Iterator[Finding]:
     for job_id, parent_id, root_id in db.rows(
         "select j.id, j.parent_id, j.root_id from job j left join job p on p.id = j.parent_id"
-        " left join job r on r.id = j.root_id where r.id is null or (j.parent_id is not null and p.id is null) limit 100"
+        " left join job r on r.id = j.root_id"
+        " where r.id is null or (j.parent_id is not null and p.id is null) limit 100"
     ):
         yield Finding("I1", f"job {job_id}", f"its parent {parent_id} or its root {root_id} is missing")
     ((last_id,),) = db.rows("select cast(value as integer) from meta where key = 'last_id'")

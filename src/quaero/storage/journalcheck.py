@@ -81,7 +81,7 @@ class _History:
             yield ("I8", subject, f"wrote entry {entry.seq} after it was {before.word}")
 
     def _moved(self, entry: Entry, before: JobStatus | None, after: JobStatus) -> Iterator[Problem]:
-        """A change of status must be one the table of moves has: each round has one end, each reservation one outcome."""
+        """A change of status must be one the table of moves has: one end a round, one outcome a reservation."""
         self._status[entry.job_id] = after
         if before is None:
             if not self._whole:

@@ -7,6 +7,7 @@ after a crash does the same again.
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -143,6 +144,20 @@ async def chatter(job: quaero.JobContext, seconds: float) -> None:
             if n % 50 == 0:
                 job.spawn("nap", {"seconds": 0.0}, key=f"nap-{n}")
             await asyncio.sleep(0.005)
+
+
+@app.job(kind="poison")
+async def poison(job: quaero.JobContext) -> None:
+    """Take the process down, with all that run beside it."""
+    mark(job, "begin")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.job(kind="poison.plain")
+def poison_plain(job: quaero.JobContext) -> None:
+    """The same in a process of its own."""
+    mark(job, "begin")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.job(kind="programs")

@@ -166,6 +166,18 @@ class System:
         return (self.place / "log").read_bytes()[-size:].decode(errors="replace")
 
 
+def gone(pids: set[int]) -> bool:
+    """Whether none of these processes lives (one that nobody has waited for yet does not)."""
+    return not any(_is_alive(pid) for pid in pids)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
 def source_tree() -> Path:
     """Where the code under test lies: the repository's, unless a mutated copy is being tested."""
     return Path(os.environ.get("CHAOS_SOURCE", TOP / "src"))
