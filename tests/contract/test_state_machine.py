@@ -299,7 +299,7 @@ class Histories(RuleBasedStateMachine):
     def to_retry(self, node: Node, failed_children: bool) -> list[Node]:
         if not failed_children:
             return [node] if node.status in (S.FAILED, S.CANCELLED) and not self.stopping(node) else []
-        below = [node]
+        below = list(node.children)
         for one in below:
             below += one.children
         return [one for one in below if one.status == S.FAILED and (one.own_failed or not one.children) and not self.stopping(one)]

@@ -11,6 +11,9 @@ import pytest
 from tests.integration.engine import running, settings_for, status
 from tests.integration.program import Program
 
+from quaero.domain.errors import StoreLocked
+from quaero.storage.port import JobFilter
+
 pytestmark = pytest.mark.anyio
 
 LOCKED_SECONDS = 12.0
@@ -30,21 +33,34 @@ def locked(path: Path) -> Iterator[threading.Timer]:
         handle.close()
 
 
-async def test_who_waits_too_long_is_told_and_what_runs_is_recorded_later(tmp_path: Path, program: Program) -> None:
-    async with running(settings_for(tmp_path, executors=1, lease=60.0, heartbeat=5.0)) as engine:
+async def test_who_waits_too_long_is_told_and_nothing_that_was_accepted_is_lost(
+    tmp_path: Path, program: Program
+) -> None:
+    program.run("init")
+    place = tmp_path / "engine"
+    place.mkdir()
+    async with running(settings_for(place, executors=1, lease=60.0, heartbeat=5.0)) as engine:
         busy = await engine.submit("polite_neighbour", {"seconds": 0.5})
         await engine.reaches(busy, "running")
         chatty = await engine.submit("chatters", {"lines": 5_000})
         await engine.says(chatty, "line 0")
 
-        with locked(engine.store.path) as timer:
+        with locked(program.store), locked(engine.store.path) as timer:
+            waits = asyncio.create_task(engine.submit("add"))
             refused = await asyncio.to_thread(program.run, "submit", "add", code=4)
             assert timer.is_alive()
-            reading = await asyncio.to_thread(program.run, "show", str(busy), code=4)
+            assert status(await engine.job(busy)) == "running"
 
         [line] = refused.stderr.splitlines()
-        assert line == f"quaero: {engine.store.path} has been locked by another program for 10 s"
-        assert (status(await engine.ended(busy)), (await engine.job(busy)).attempt) == ("completed", 1)
-        assert (status(await engine.ended(chatty)), (await engine.job(chatty)).attempt) == ("completed", 1)
-        assert len([text for text in await engine.texts(chatty) if text.startswith("line")]) == 5_000
-        assert reading
+        assert line == f"quaero: {program.store} has been locked by another program for 10 s"
+        assert program.json("list")["jobs"] == []
+        for job_id in (busy, chatty):
+            job = await engine.ended(job_id)
+            assert (status(job), job.attempt) == ("completed", 1)
+        assert [text for text in await engine.texts(chatty) if text.startswith("line")] == [
+            f"line {n}" for n in range(5_000)
+        ]
+        try:
+            assert status(await engine.ended(await waits)) == "completed"
+        except StoreLocked:
+            assert len((await engine.store.jobs(JobFilter(roots=True))).jobs) == 2

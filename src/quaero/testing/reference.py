@@ -202,7 +202,7 @@ class Forest:
             self._stop(node)
 
     def retry(self, nodes: list[Node]) -> None:
-        todo = list(nodes)
+        todo = sorted(nodes, key=lambda node: -node.id)
         while todo:
             node = todo.pop()
             if node.open:

@@ -20,14 +20,16 @@ MOST = 1_000_000
 
 
 def failed_below(ledger: Ledger, top: Job, fingerprint: str | None) -> list[Job]:
-    """Jobs at or below `top` whose own function failed, rather than only something below them."""
+    """Jobs below `top` whose own function failed, rather than only something below them.
+
+    Chosen by the fingerprint of an error group, `top` is among them if the group counts it.
+    """
     failed = ledger.find.subtree(top.id, statuses=(FAILED,), limit=MOST)
     return [
         job
         for job in failed
         if (job.own_failed or not job.tallies)
-        and job.definition is None
-        and (fingerprint is None or error_summary(job)[1] == fingerprint)
+        and (error_summary(job)[1] == fingerprint if fingerprint is not None else job is not top)
     ]
 
 

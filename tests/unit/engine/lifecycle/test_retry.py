@@ -95,6 +95,23 @@ async def test_retrying_failed_children_runs_only_those_again(bench: Bench) -> N
     assert await bench.statuses([parent.id, *ids]) == [S.COMPLETED] * 6
 
 
+async def test_retrying_failed_children_does_not_run_the_parents_function_again(bench: Bench) -> None:
+    parent = await bench.running(ONCE)
+    [child] = await bench.hand.spawn(parent, [a_child(max_attempts=1)])
+    [job] = await bench.hand.take()
+    await bench.hand.begin(job)
+    await bench.hand.end(parent, how=How.FAILED)
+    await bench.hand.end(job, how=How.FAILED)
+
+    acted = await bench.retry(parent.id, failed_children=True)
+    assert acted.affected == 1
+    assert await bench.statuses([parent.id, child]) == [S.WAITING, S.PENDING]
+    await bench.finish()
+    assert await bench.statuses([parent.id, child]) == [S.FAILED, S.COMPLETED]
+    with pytest.raises(Conflict, match="no failed jobs"):
+        await bench.retry(parent.id, failed_children=True)
+
+
 async def test_only_children_of_one_fingerprint_can_be_retried(bench: Bench) -> None:
     parent = await bench.running(ONCE)
     await bench.hand.spawn(parent, [a_child(payload={"n": n}, max_attempts=1) for n in range(4)])
