@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from quaero.clock import SystemClock
+from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import parse_level
 from quaero.domain.errors import QuaeroError, StoreUnavailable
 from quaero.doorbell.local import LocalDoorbell
@@ -41,28 +41,30 @@ class Order(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[SqlStore]:
+async def open_store(settings: Settings, clock: Clock | None = None) -> AsyncIterator[SqlStore]:
     """The store of these settings; its commits ring the doorbell. Raises StoreUnavailable and its kin."""
-    async with open_store_and_bell(settings) as (store, _):
+    async with open_store_and_bell(settings, clock) as (store, _):
         yield store
 
 
 @asynccontextmanager
-async def open_store_and_bell(settings: Settings) -> AsyncIterator[tuple[SqlStore, LocalDoorbell]]:
-    """The store, and the doorbell on which other processes' commits are heard."""
+async def open_store_and_bell(
+    settings: Settings, clock: Clock | None = None
+) -> AsyncIterator[tuple[SqlStore, LocalDoorbell]]:
+    """The store, and the doorbell on which other processes' commits are heard. `clock`: the machine's unless given."""
     path = database_path(settings.store.url)
     bell = LocalDoorbell(path)
     try:
-        async with await asyncio.to_thread(_open, settings, bell) as store:
+        async with await asyncio.to_thread(_open, settings, bell, clock) as store:
             yield store, bell
     finally:
         bell.close()
 
 
-def _open(settings: Settings, bell: LocalDoorbell) -> SqlStore:
+def _open(settings: Settings, bell: LocalDoorbell, clock: Clock | None) -> SqlStore:
     level = parse_level(settings.logs.child_changes)
     try:
-        return SqlStore.open(settings.store.url, child_changes=level, on_commit=bell.ring)
+        return SqlStore.open(settings.store.url, clock=clock, child_changes=level, on_commit=bell.ring)
     except OSError as error:
         raise StoreUnavailable(f"cannot open the store: {error.filename}: {error.strerror}") from None
 

@@ -42,7 +42,7 @@ async def test_everything_recovers_from_a_fault_at(point: str, action: str, tmp_
         [talker] = await stage.enqueue("chatter", {"seconds": 1.0})
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             sleeper = await post(http, "/api/jobs", {"kind": "nap", "payload": {"seconds": 120}}, idempotent=True)
-            sleeper_id = int(sleeper["id"])
+            sleeper_id = int(str(sleeper["id"]))
             stage.accepted.append(sleeper_id)
             await stage.begun(sleeper_id)
             await post(http, f"/api/jobs/{sleeper_id}/cancel", {})

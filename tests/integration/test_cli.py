@@ -49,6 +49,7 @@ def test_a_day_with_the_command_line(program: Program) -> None:
     # a second round of it, a second run of the first, and away with that
     assert program.json("retry", job_id)["affected"] == 1
     again = wait_for(lambda: _of_round(program, job_id, 2), "the second round")
+    assert again is not None
     assert again["result"] == "round 2"
     rerun = program.json("rerun", made["id"])["job"]["id"]
     assert program.ended(rerun)["tally"]["completed"] == 3

@@ -100,7 +100,9 @@ def test_a_port_in_use_is_refused_in_one_line(program: Program) -> None:
         port = taken.getsockname()[1]
         done = program.run("up", "--port", str(port), code=2)
 
-    assert done.stderr == f"quaero: cannot serve on 127.0.0.1:{port}: port {port} is in use: choose another with --port\n"
+    assert (
+        done.stderr == f"quaero: cannot serve on 127.0.0.1:{port}: port {port} is in use: choose another with --port\n"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line(program: Program) -> None:

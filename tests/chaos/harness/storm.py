@@ -21,7 +21,7 @@ from tests.chaos.harness.workload import Workload
 from quaero.app import open_store_and_bell
 from quaero.settings import load
 
-VICTIMS = (("executor", 5), ("worker", 5), ("supervisor", 2), ("gateway", 1), ("all", 1))
+VICTIMS = (("executor", 5), ("worker", 5), ("supervisor", 2), ("gateway", 1), ("all", 1), ("warden", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Storm:
     peace: float = 120.0
     width: int = 12
     leaves: int = 20
+    victims: tuple[tuple[str, int], ...] = VICTIMS  # roles with their weights
     supervisors: tuple[tuple[str, ...], ...] = (("up", "--port", "0"), ("work",))
 
 
@@ -69,7 +70,7 @@ async def _play(storm: Storm, system: System) -> Verdict:
             await load_.plant(due - len(load_.accepted))
             await asyncio.sleep(dice.uniform(0.1, storm.pause))
             did = await load_.meddle()
-            victim, hit = _strike(system, dice)
+            victim, hit = _strike(system, dice, storm.victims)
             killed[victim] += hit > 0
             print(f"{time.monotonic() - started:6.1f} s kill {n + 1}: {hit} {victim}; {did}; {await _shape(load_)}")
             await asyncio.sleep(dice.uniform(0.0, 0.3))
@@ -77,6 +78,9 @@ async def _play(storm: Storm, system: System) -> Verdict:
         await load_.plant(trees - len(load_.accepted))
         print(f"killed {dict(killed)}, {len(load_.cancelled)} cancels, {len(load_.retried)} retries; waiting for peace")
         await _drain(system, load_, storm.peace)
+        while storm.jobs - await load_.made() > 0:  # what was cancelled before it had spawned
+            await load_.plant()
+            await _drain(system, load_, storm.peace)
         codes = await asyncio.to_thread(system.stop, 20)
         left = system.processes()
     verdict = judge(system.place / "quaero.db", system.marks, load_.accepted)
@@ -103,13 +107,13 @@ async def _drain(system: System, load_: Workload, seconds: float) -> None:
         await asyncio.sleep(0.2)
 
 
-def _strike(system: System, dice: random.Random) -> tuple[str, int]:
+def _strike(system: System, dice: random.Random, victims: tuple[tuple[str, int], ...]) -> tuple[str, int]:
     """Kill one process of a random role, or all; (role, how many were hit)."""
-    role = dice.choices([name for name, _ in VICTIMS], [weight for _, weight in VICTIMS])[0]
+    role = dice.choices([name for name, _ in victims], [weight for _, weight in victims])[0]
     found = system.processes() if role == "all" else system.processes(role)
-    victims: list[Found] = found if role == "all" else [dice.choice(found)] if found else []
-    system.kill(*(one.pid for one in victims))
-    return role, len(victims)
+    hit: list[Found] = found if role == "all" else [dice.choice(found)] if found else []
+    system.kill(*(one.pid for one in hit))
+    return role, len(hit)
 
 
 async def _shape(load_: Workload) -> str:

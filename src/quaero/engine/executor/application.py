@@ -44,12 +44,17 @@ def load(setup: Setup) -> Application | Broken:
         app.include(importlib.import_module(BUILTIN).builtin(msgspec.json.decode(setup.settings)))
         if setup.app is not None:
             app.include(_imported(setup.app))
-        signatures = {kind: Signature.of(one.function) for kind, one in app.kinds.items()}
-        announcements = [one.announcement() for one in app.kinds.values()]
+        return ready_to_run(app)
     except InvalidInput as error:
         return Broken(str(error), "")
     except BaseException as error:
         return Broken(_one_line(setup.app, error), traceback.format_exc())
+
+
+def ready_to_run(app: App) -> Application:
+    """The kinds of an app with their payloads' readers. Raises InvalidInput for a signature that cannot be filled."""
+    signatures = {kind: Signature.of(one.function) for kind, one in app.kinds.items()}
+    announcements = [one.announcement() for one in app.kinds.values()]
     runnable = {
         kind: Runnable(one.function, one.sort == Sort.PLAIN, signatures[kind].names, signatures[kind].reader)
         for kind, one in app.kinds.items()

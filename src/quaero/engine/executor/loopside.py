@@ -10,10 +10,10 @@ from quaero.domain.entries import Level
 from quaero.engine.context import JobContext, current
 from quaero.engine.executor import endings
 from quaero.engine.executor.application import Runnable
+from quaero.engine.executor.calls import call_async
 from quaero.engine.executor.channel import Channel
 from quaero.engine.executor.deliveries import deliver
 from quaero.engine.executor.dispatch import ask_to_stop, receive
-from quaero.engine.executor.endings import Ending
 from quaero.engine.executor.guard import Guard
 from quaero.engine.executor.loop import JobTask, new_loop
 from quaero.engine.executor.runtime import Runtime, now
@@ -114,7 +114,7 @@ class LoopSide:
                 self._runtime.begin(job)
                 if job._task.timeout:
                     self._watch(job)
-                ending = await self._call(job, runnable)
+                ending = await call_async(job, runnable)
                 if job._task.timeout:
                     del self._deadlines[job]
             self._runtime.end(job, ending)
@@ -122,21 +122,6 @@ class LoopSide:
             self._flush_soon()
         except BaseException as error:
             self._guard.fail(error)
-
-    async def _call(self, job: JobContext, runnable: Runnable) -> Ending:
-        """Run the handler. However it leaves, that is a value."""
-        task = job._task
-        try:
-            arguments = runnable.arguments(task.payload) if runnable.arguments is not None else None
-        except Exception as error:
-            return endings.bad_payload(error)
-        try:
-            value = await (runnable.function(job) if arguments is None else runnable.function(job, **arguments))
-            if job._extras is not None and job._extras.spawns is not None:
-                await job._extras.spawns.settle()
-            return endings.of_value(job, value)
-        except BaseException as error:
-            return endings.of_exception(job, error)
 
     # --- timeouts: one alarm for the earliest, so that a job in time costs two dictionary entries
 

@@ -7,20 +7,27 @@ began. Putting is free of locks; whoever sends takes everything that was put. On
 
 import threading
 from collections import deque
+from typing import Protocol
 
 from quaero.domain.facts import Began, Fact
 from quaero.engine.context import JobContext
-from quaero.engine.executor.channel import Channel
-from quaero.engine.protocol import Ask, Delivered, Facts, Orphans
+from quaero.engine.protocol import Ask, Delivered, Facts, FromExecutor, Orphans
 
 FRAME_FACTS = 500
 FRAME_BYTES = 256 * 1024
 
 
+class Sender(Protocol):
+    """Where facts go: the channel to the worker, or whoever stands in for it."""
+
+    def send(self, message: FromExecutor) -> None:
+        """Send one message whole."""
+
+
 class Outbox:
     """Everything told and not yet sent."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Sender) -> None:
         self.lock = threading.RLock()
         self._channel = channel
         self._facts: deque[Fact] = deque()

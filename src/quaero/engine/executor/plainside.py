@@ -10,13 +10,13 @@ import threading
 import time
 from typing import Any
 
-from quaero.engine.context import JobContext, current
+from quaero.engine.context import JobContext
 from quaero.engine.executor import endings
 from quaero.engine.executor.application import Runnable
+from quaero.engine.executor.calls import call_plain
 from quaero.engine.executor.channel import Channel
 from quaero.engine.executor.descriptors import Descriptors
 from quaero.engine.executor.dispatch import receive
-from quaero.engine.executor.endings import Ending
 from quaero.engine.executor.guard import Guard
 from quaero.engine.executor.runtime import Runtime
 
@@ -84,7 +84,7 @@ class PlainSide:
         runtime.plain_job = job
         if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
             self._flush()  # nobody knows how long it will run: say that it has begun
-        ending = contextvars.copy_context().run(_call, job, runnable)
+        ending = contextvars.copy_context().run(call_plain, job, runnable)
         runtime.plain_job = None
         self._descriptors.end()
         with self._arrived:
@@ -93,21 +93,6 @@ class PlainSide:
     def _flush(self) -> None:
         self._flushed_at = time.monotonic()
         self._runtime.push()
-
-
-def _call(job: JobContext, runnable: Runnable) -> Ending:
-    """Run the function. However it leaves, that is a value."""
-    current.set(job)
-    payload = job._task.payload
-    try:
-        arguments = runnable.arguments(payload) if runnable.arguments is not None else None
-    except Exception as error:
-        return endings.bad_payload(error)
-    try:
-        value = runnable.function(job) if arguments is None else runnable.function(job, **arguments)
-        return endings.of_value(job, value)
-    except BaseException as error:
-        return endings.of_exception(job, error)
 
 
 class _Listener:

@@ -1,16 +1,24 @@
 """Answers to what handlers ask of the store through their executor."""
 
+from typing import Protocol
+
 import msgspec
 
 from quaero.domain.status import WORDS
 from quaero.engine.protocol import Ask, Reply
-from quaero.engine.worker.link import Link
 from quaero.storage.port import JobFilter, Store
 
 PAGE = 1_000
 
 
-async def answer_question(store: Store, link: Link, ask: Ask) -> None:
+class Asker(Protocol):
+    """Who gets the answer."""
+
+    def send(self, message: Reply) -> None:
+        """Take it."""
+
+
+async def answer_question(store: Store, link: Asker, ask: Ask) -> None:
     """Answer one question; a failure is an answer too."""
     try:
         value = await _children(store, ask.job_id)
