@@ -326,7 +326,7 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=40 * DEEP,
+    max_examples=120 * DEEP,
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,

@@ -1,6 +1,9 @@
 """`quaero up` and `quaero work`: start the program and stay until told to stop."""
 
 import asyncio
+import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,6 +91,14 @@ async def _show(settings: "Settings", all_ready: asyncio.Event, ready: str) -> N
         output.message(ready)
         root_id = await crawl(settings, url)
         output.message(f"crawling the demo's news site {url} as job {root_id}; in another terminal:")
-        output.message(f"  quaero show {root_id} --store {settings.store.url}")
-        output.message(f"  quaero logs {root_id} -f --store {settings.store.url}")
+        program = _as_typed()
+        output.message(f"  {program} show {root_id} --store {settings.store.url}")
+        output.message(f"  {program} logs {root_id} -f --store {settings.store.url}")
         await asyncio.Event().wait()
+
+
+def _as_typed() -> str:
+    """How this program is called from here: by name where the shell finds it, else by its path."""
+    if shutil.which("quaero") is not None:
+        return "quaero"
+    return os.path.relpath(sys.argv[0]) if sys.argv[0].endswith("quaero") else "quaero"

@@ -20,6 +20,7 @@ from quaero.storage.port import Want
 log = logging.getLogger("quaero.worker")
 FRAME_TASKS = 500
 RESTART_SECONDS = 0.5
+CLOSE_SECONDS, CLOSE_LOOK_SECONDS = 5.0, 0.005
 
 
 class Pool:
@@ -46,6 +47,7 @@ class Pool:
         self._alone: deque[Task] = deque()
         self._starting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._there: set[Link] = set()  # every process that is not gone, those told to leave among them
 
     # --- processes
 
@@ -67,11 +69,13 @@ class Pool:
             return
         link = Link(self._setup, self._on_message, self._gone, self._clock)
         self.links.append(link)  # at once: it may be gone before `start` returns
+        self._there.add(link)
         try:
             await link.start()
         except OSError as error:  # no memory, no process, no descriptor to be had
             log.warning("an executor could not be started, trying again: %s", error)
             self.links.remove(link)
+            self._there.discard(link)
             self._start(RESTART_SECONDS)
             return
         if link in self.links:
@@ -79,6 +83,7 @@ class Pool:
 
     def _gone(self, link: Link, last_words: list[Fact]) -> None:
         self.warden.forget(link.pid)
+        self._there.discard(link)
         if link in self.links:
             self.links.remove(link)
         self._on_facts(last_words)
@@ -233,7 +238,13 @@ class Pool:
         for link in list(self.links):
             link.kill()
 
-    def close(self) -> None:
-        """End every executor and all they started."""
+    async def close(self) -> None:
+        """End every executor and all they started, those that are just being started too."""
         self.kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        until = time.monotonic() + CLOSE_SECONDS
+        while self._there and time.monotonic() < until:
+            for link in self._there:
+                link.kill()
+            await asyncio.sleep(CLOSE_LOOK_SECONDS)
         self.warden.close()

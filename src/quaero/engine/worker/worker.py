@@ -99,7 +99,7 @@ class Worker:
         finally:
             for helper in helpers:
                 helper.cancel()
-            self._pool.close()
+            await self._pool.close()
         if self._failure is not None:
             raise self._failure
         await self._store.write(workers.leave, self.worker_id)

@@ -1,0 +1,249 @@
+"""Shows that the suite has teeth: breaks one rule at a time in a copy of the source, and names the tests that notice.
+
+    python -m tests.mutations [WORD ...]     only mutations whose name has one of the words
+
+A mutation is *killed* when at least one of its tests fails on the broken copy (and all pass on the whole one). One that
+survives, or that no longer fits the source, makes the exit code 1.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+COMMIT = "tests/unit/storage/test_mutants_commit.py"
+WORKERS = "tests/unit/engine/lifecycle/test_workers.py"
+TREES = "tests/unit/engine/lifecycle/test_trees.py"
+CANCEL = "tests/unit/engine/lifecycle/test_cancel.py"
+SURVIVORS = "tests/integration/test_chaos_short.py"
+SECONDS = 300
+
+Edit = tuple[str, str, str]  # file below src/quaero, text that stands there once, what takes its place
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One rule, how it is broken, and the files of tests that must notice."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation(
+        "the fence asks for the owner, not for the epoch",
+        (("storage/jobmap.py", "if job.owner == owner and (i, job.epoch) in wanted}", "if job.owner == owner}"),),
+        (COMMIT,),
+    ),
+    Mutation(
+        "nobody asks for the epoch: neither fence nor record",
+        (
+            ("storage/jobmap.py", "if job.owner == owner and (i, job.epoch) in wanted}", "if job.owner == owner}"),
+            ("engine/lifecycle/record.py", " or job.epoch != fact.epoch", ""),
+        ),
+        (WORKERS,),
+    ),
+    Mutation(
+        "the fence asks for the epoch, not for the owner",
+        (
+            ("storage/jobmap.py", "if job.owner == owner and (i, job.epoch)", "if (i, job.epoch)"),
+            ("engine/lifecycle/record.py", " or job.owner != worker_id", ""),
+        ),
+        (WORKERS,),
+    ),
+    Mutation(
+        "tallies are saved in a transaction of their own, after the move",
+        (
+            (
+                "storage/jobmap.py",
+                "            self.db.run_many(\n                _UPDATE_BRANCH,",
+                "            self.late = (\n                _UPDATE_BRANCH,",
+            ),
+            (
+                "storage/jobmap.py",
+                "        self._gone = [0] * 6\n\n    def new_ids",
+                "        self._gone = [0] * 6\n        self.late = None\n\n    def new_ids",
+            ),
+            (
+                "storage/sqlite.py",
+                '                execute("commit")\n',
+                '                execute("commit")\n'
+                "                if ledger.late:\n"
+                '                    execute("begin immediate")\n'
+                "                    self.db.run_many(*ledger.late)\n"
+                '                    execute("commit")\n',
+            ),
+        ),
+        (COMMIT,),
+    ),
+    Mutation(
+        "one move is not counted in the tallies above it",
+        (
+            (
+                "engine/lifecycle/moves.py",
+                "    for tallies, offset in ledger.above(job):\n",
+                "    for tallies, offset in () if after == 4 else ledger.above(job):\n",
+            ),
+        ),
+        (COMMIT, TREES),
+    ),
+    Mutation(
+        "the short way of a leaf forgets the root's tally",
+        (("engine/lifecycle/leaf.py", "    above = ledger.above(job)\n", "    above = ledger.above(job)[:1]\n"),),
+        (COMMIT, "tests/unit/engine/lifecycle/test_leaf.py"),
+    ),
+    Mutation(
+        "a serial of the whole store numbers the journal",
+        (
+            (
+                "storage/journalwriter.py",
+                "seq = run.root.journal_head = run.root.journal_head + 1\n        if not",
+                "seq = run.root.journal_head = self._ledger.new_ids(1)\n        if not",
+            ),
+        ),
+        (COMMIT,),
+    ),
+    Mutation(
+        "the root's row is saved before its descendants",
+        (("storage/jobmap.py", "branches.sort(key=lambda job: -job.id)", "branches.sort(key=lambda job: job.id)"),),
+        (COMMIT,),
+    ),
+    Mutation(
+        "leaves are saved after what is above them",
+        (
+            (
+                "storage/jobmap.py",
+                "        if leaves:\n            self.db.run_many(_UPDATE_LEAF, map(_leaf_values, leaves))\n",
+                "",
+            ),
+            (
+                "storage/jobmap.py",
+                "        self._touched = {}\n        self._above = {}\n\n    def _differences",
+                "        if leaves:\n            self.db.run_many(_UPDATE_LEAF, map(_leaf_values, leaves))\n"
+                "        self._touched = {}\n        self._above = {}\n\n    def _differences",
+            ),
+        ),
+        (COMMIT,),
+    ),
+    Mutation(
+        "the sweep does not ask whether the lease has ended",
+        (
+            (
+                "storage/lookup.py",
+                "where state <> 'gone' and lease_until < ? limit ?",
+                "where state <> 'gone' and ? > 0 limit ?",
+            ),
+        ),
+        (COMMIT, WORKERS),
+    ),
+    Mutation(
+        "a parent closes with its last child, sealed or not",
+        (
+            ("engine/lifecycle/closing.py", "if parent.sealed and not parent.is_terminal", "if not parent.is_terminal"),
+            ("engine/lifecycle/leaf.py", "if parent.sealed and not parent.is_terminal", "if not parent.is_terminal"),
+        ),
+        (COMMIT, TREES),
+    ),
+    Mutation(
+        "what is being cancelled is reserved all the same",
+        (("engine/lifecycle/reserve.py", "if job.ready and listed(ledger, job) is None:", "if job.ready:"),),
+        (CANCEL,),
+    ),
+    Mutation(
+        "a worker that was swept reserves on",
+        (("engine/lifecycle/reserve.py", "where id = ? and state = 'live'", "where id = ?"),),
+        (WORKERS,),
+    ),
+    Mutation(
+        "a batch whose commit could not be told of is run again",
+        (
+            (
+                "storage/sqlite.py",
+                "        except Exception as error:\n            log.warning",
+                "        except ZeroDivisionError as error:\n            log.warning",
+            ),
+        ),
+        (COMMIT,),
+    ),
+    Mutation(
+        "the warden lets a dead worker's executors be",
+        (
+            (
+                "engine/worker/warden.py",
+                "        if not data:\n            end_sessions(sessions)\n",
+                "        if not data:\n",
+            ),
+        ),
+        (SURVIVORS,),
+    ),
+)
+
+
+def broken_copy(mutation: Mutation, place: Path) -> Path:
+    """A copy of the source with the mutation in it. Raises LookupError when it does not fit any more."""
+    source = place / "src"
+    shutil.copytree(TOP / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in mutation.edits:
+        path = source / "quaero" / name
+        text = path.read_text()
+        if text.count(old) != 1:
+            raise LookupError(f"{name} has {text.count(old)} times: {old.strip()}")
+        path.write_text(text.replace(old, new))
+    return source
+
+
+def failing(source: Path, tests: Sequence[str]) -> list[str]:
+    """The names of the tests that fail on this source. Raises RuntimeError when they could not even be run."""
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"),
+            *("-o", f"pythonpath={source}", "--timeout=60", *tests),
+        ],
+        cwd=TOP,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(source), "CHAOS_SOURCE": str(source)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    if process.returncode not in (0, 1):
+        raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
+    return re.findall(r"^(?:FAILED|ERROR) \S+::(\S+)", process.stdout, re.MULTILINE)
+
+
+def verdict(mutation: Mutation) -> tuple[bool, str]:
+    """Whether it was killed, and by what."""
+    with tempfile.TemporaryDirectory(prefix="quaero-mutant-") as place:
+        try:
+            noticed = failing(broken_copy(mutation, Path(place)), mutation.tests)
+        except (LookupError, RuntimeError, subprocess.TimeoutExpired) as trouble:
+            return False, f"NOT TRIED: {trouble}"
+    if not noticed:
+        return False, "SURVIVED"
+    more = f" and {len(noticed) - 1} more" if len(noticed) > 1 else ""
+    return True, f"killed by {noticed[0]}{more}"
+
+
+def main(words: Sequence[str]) -> int:
+    """Try all mutations, print the table; the exit code."""
+    chosen = [one for one in MUTATIONS if not words or any(word in one.name for word in words)]
+    whole = failing(TOP / "src", sorted({test for one in chosen for test in one.tests}))
+    if whole:
+        print(f"on the whole source these fail already: {', '.join(whole)}")
+        return 1
+    killed = 0
+    for mutation in chosen:
+        is_killed, told = verdict(mutation)
+        killed += is_killed
+        print(f"{mutation.name:66} {told}", flush=True)
+    print(f"{killed} of {len(chosen)} mutations killed")
+    return 0 if killed == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
