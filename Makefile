@@ -23,7 +23,7 @@ install = echo "installing $(1) ..."; export PATH="$(CURDIR)/$(BIN):$$PATH"; \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.run ## Install what is missing, then start everything with the demo (ARGS="--port 8081")
@@ -49,8 +49,12 @@ bench: $(VENV)/.bench redis ## Print the measured figures beside peers (ARGS="--
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev ## Kill, hang and starve it on purpose; minutes, not seconds
+chaos: $(VENV)/.dev ## Kill, hang and stop it on purpose; ten minutes (CHAOS_SEED=7 repeats a storm)
 	@$(BIN)/python -m pytest tests/chaos --timeout=1800 $(ARGS)
+
+.PHONY: mutations
+mutations: $(VENV)/.dev ## Break one rule at a time in a copy and show which test notices
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and mend what the linter can

@@ -45,4 +45,4 @@ def _port(complaints: Path) -> int:
         if found is not None:
             return int(found[1])
         time.sleep(0.005)
-    raise TimeoutError(f"quaero up did not become ready:\n{complaints.read_text()}")
+    raise TimeoutError(f"quaero up did not become ready:\n{complaints.read_text()[-2000:]}")

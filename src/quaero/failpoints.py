@@ -3,7 +3,7 @@
     QUAERO_FAILPOINTS="commit.before=kill,round.after_write=raise@3:/tmp/fired"
 
 `kill` is SIGKILL to this process, `hang` stops this thread for good, `raise` raises `FailpointError`; `@n` waits for
-the n-th pass (default: the first). With a file, only the first of all processes that can make the file does it: children
+the n-th pass (default: the first). With a file, only the first of all processes to make the file does it: children
 inherit the variable, and the file says that it happened. Without the variable every point is a call to an empty
 function.
 """

@@ -26,7 +26,7 @@ PATIENCE_LEAST = 5.0
 
 
 class ChildFailed(QuaeroError):
-    """A child process said why it cannot run; starting it again would not help."""
+    """A child process said why it cannot run, and never did: starting it again would not help."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -91,13 +91,14 @@ class Supervisor:
             await self._start(child)
             error = await self._read(child, ready)
             code = await child.process.wait() if child.process is not None else 0
-            if error is not None:
+            if error is not None and not ready.done():
                 raise ChildFailed(error, code or 1)
             if self._stopping.is_set():
                 return
             delay = RESTART_FIRST if loop.time() - started > STABLE_SECONDS else min(delay * 2, RESTART_MOST)
             why = "lost its lease" if code == FENCED else f"ended with code {code}"
-            sys.stderr.write(f"quaero: the {child.role} {why}; starting it again\n")
+            told = f" ({error})" if error is not None else ""
+            sys.stderr.write(f"quaero: the {child.role} {why}{told}; starting it again\n")
             try:
                 async with asyncio.timeout(delay):
                     await self._stopping.wait()

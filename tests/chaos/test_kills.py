@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.chaos.harness.storm import Storm, run_storm
+from tests.chaos.harness.storm import VICTIMS, Storm, run_storm
 
 pytestmark = pytest.mark.anyio
 JOBS = int(os.environ.get("CHAOS_JOBS", "10000"))
@@ -26,6 +26,17 @@ async def test_random_kills_lose_nothing(seed: int, tmp_path: Path, capsys: pyte
 
     assert not verdict.faults, f"seed {seed}: {verdict.faults[:5]}"
     assert verdict.jobs >= JOBS
+    assert verdict.statuses["completed"] > 0.8 * verdict.jobs
+
+
+@pytest.mark.parametrize("seed", [41, 42])
+async def test_definitions_subscribers_and_processes_that_stand_still(seed: int, tmp_path: Path) -> None:
+    victims = (*VICTIMS, ("freeze", 6))
+    storm = Storm(seed, 2_500, 25, victims=victims, definitions=True, telling=True)
+
+    verdict = await run_storm(storm, tmp_path)
+
+    assert not verdict.faults, verdict.faults[:5]
     assert verdict.statuses["completed"] > 0.8 * verdict.jobs
 
 

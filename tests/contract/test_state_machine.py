@@ -91,7 +91,12 @@ class Histories(RuleBasedStateMachine):
         action=st.sampled_from(["continue", "stop_all", "mark_warning"]),
     )
     def run_definition(self, on_error: str, tolerate: int | None, action: str) -> None:
-        steps = (a_step("a", on_error=on_error, limit=2), a_step("b", depends="a"), a_step("c"), a_step("d", depends="b,c"))
+        steps = (
+            a_step("a", on_error=on_error, limit=2),
+            a_step("b", depends="a"),
+            a_step("c"),
+            a_step("d", depends="b,c"),
+        )
         definition = a_definition(*steps, tolerate=tolerate, action=action, timeout=3 * LONG)
         self.definitions.append(self.run(self.bench.definition, definition)[0])
 
@@ -155,7 +160,9 @@ class Histories(RuleBasedStateMachine):
     def end(self, pick: int, how: How) -> None:
         job, hand = self.one_held(pick)
         del self.held[job.id]
-        self.tell(hand, lines(job, "ending"), ended(job, how)) if how < How.UNTOUCHED else self.tell(hand, ended(job, how))
+        self.tell(hand, lines(job, "ending"), ended(job, how)) if how < How.UNTOUCHED else self.tell(
+            hand, ended(job, how)
+        )
         self.after(job.id, lambda node: self.forest.end(node, how))
 
     @precondition(lambda self: self.held)
@@ -302,7 +309,11 @@ class Histories(RuleBasedStateMachine):
         below = list(node.children)
         for one in below:
             below += one.children
-        return [one for one in below if one.status == S.FAILED and (one.own_failed or not one.children) and not self.stopping(one)]
+        return [
+            one
+            for one in below
+            if one.status == S.FAILED and (one.own_failed or not one.children) and not self.stopping(one)
+        ]
 
     def stopping(self, node: Node) -> bool:
         """Whether a cancellation above or at it is still under way."""

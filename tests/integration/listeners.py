@@ -41,9 +41,9 @@ async def spawns(event: quaero.JobsSpawned) -> None:
 
 @app.on(quaero.JobStarted)
 async def starts(event: quaero.JobStarted) -> None:
+    refuse = Path(os.environ["NOTES"] + ".refuse").exists()
     _note("starts", event, str(event.attempt))
-    refuse = Path(os.environ["NOTES"] + ".refuse")
-    if refuse.exists():
+    if refuse:
         raise RuntimeError("not now")
 
 

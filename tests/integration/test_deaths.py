@@ -27,11 +27,10 @@ async def test_a_plain_job_that_kills_its_process_fails_after_its_attempts(engin
     await engine.ended(neighbour)
 
 
-@pytest.mark.parametrize("how", DEATHS)
-async def test_a_poison_job_among_others_ends_failed_and_the_others_complete(tmp_path: Path, how: str) -> None:
+async def test_a_poison_job_among_others_ends_failed_and_the_others_complete(tmp_path: Path) -> None:
     async with running(settings_for(tmp_path, executors=1)) as engine:
         neighbours = [await engine.submit("polite_neighbour", {"seconds": 0.3}) for _ in range(5)]
-        poison = await engine.submit("dies_among_others", {"how": how})
+        poison = await engine.submit("dies_among_others", {"how": "segfault"})
         neighbours += [await engine.submit("polite_neighbour", {"seconds": 0.3}) for _ in range(5)]
 
         job = await engine.ended(poison)

@@ -30,6 +30,20 @@ async def test_neither_sort_of_handler_starves_beside_the_other(tmp_path: Path, 
         assert status(await engine.ended(resting)) == "cancelled"
 
 
+async def test_the_executor_kept_for_one_sort_is_not_given_to_the_other(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, executors=1)) as engine:
+        sitting = [await engine.submit("stays_plain")]
+        await engine.reaches(sitting[0], "running")
+        for _ in range(3):
+            assert status(await engine.run("add")) == "completed"
+            sitting.append(await engine.submit("stays_plain"))
+
+        assert status(await engine.run("add")) == "completed"
+        assert [status(await engine.job(job_id)) for job_id in sitting] == ["running", *["pending"] * 3]
+        for job_id in sitting[::-1]:
+            await engine.cancel(job_id)
+
+
 @pytest.mark.parametrize("executors", [1, 2])
 async def test_many_jobs_of_both_sorts_all_end_with_their_own_results(tmp_path: Path, executors: int) -> None:
     async with running(settings_for(tmp_path, executors=executors)) as engine:

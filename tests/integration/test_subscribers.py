@@ -125,3 +125,18 @@ async def test_steps_that_finish_are_told(told: Engine, notes: Notes) -> None:
     await quiet(told)
 
     assert [one["more"] for one in notes.of("steps", root_id)] == ["completed", "failed"]
+
+
+async def test_a_long_plain_job_does_not_hold_up_what_subscribers_are_told(tmp_path: Path, notes: Notes) -> None:
+    async with running(settings_for(tmp_path, executors=1), app=APP) as engine:
+        job_id = await engine.submit("stays_plain")
+
+        async def heard() -> bool:
+            return len(notes.of("starts", job_id)) == 1
+
+        await engine.until(heard, "its start, while it runs")
+        assert status(await engine.job(job_id)) == "running"
+        await engine.cancel(job_id)
+        await engine.ended(job_id)
+        await quiet(engine)
+        assert [one["what"] for one in notes.of("everything", job_id)] == ["JobCreated", "JobCancelled"]

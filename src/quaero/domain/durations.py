@@ -28,7 +28,7 @@ def format_duration(micros: int) -> str:
     if micros < 1_000_000:
         return f"{micros // 1_000}ms"
     seconds = micros / 1_000_000
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}s".replace(".0s", "s")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -84,7 +84,8 @@ def _tallies(db: Connection, now: int) -> Iterator[Finding]:
         truth = recount(db, scope)
         columns = ", ".join(f"{prefix}_{word}" for word in WORDS)
         who = "" if scope == "direct" else "and (is_step = 1 or parent_id is null)"
-        for job_id, *stored in db.rows(f"select id, {columns} from job where id > 0 {who}"):
+        kept = "root_id not in (select id from job where purging = 1)"  # the others lose their rows one by one
+        for job_id, *stored in db.rows(f"select id, {columns} from job where id > 0 and {kept} {who}"):
             counted = truth.get(job_id, [0] * 6)
             if stored != counted:
                 yield Finding("I5", f"job {job_id}", f"{scope} tally is {stored}, a recount gives {counted}", True)
@@ -185,10 +186,11 @@ def repair(db: Connection, writer: str) -> None:
     """Recompute from the rows whatever is derived from them, in the caller's transaction."""
     for scope, prefix in (("direct", "n"), ("below", "b")):
         names = ", ".join(f"{prefix}_{word} = ?" for word in WORDS)
+        counted_once = " or ".join(f"{prefix}_{word} <> 0" for word in WORDS)
         who = "" if scope == "direct" else " and (is_step = 1 or parent_id is null)"
         truth = recount(db, scope)
-        ids = [row[0] for row in db.rows(f"select id from job where id > 0 and is_branch = 1{who}")]
-        missing = [i for i in truth if i not in set(ids)]
+        ids = [row[0] for row in db.rows(f"select id from job where id > 0 and (is_branch = 1 or {counted_once}){who}")]
+        missing = list(truth.keys() - set(ids))
         db.run_many("update job set is_branch = 1 where id = ?", [(i,) for i in missing])
         db.run_many(f"update job set {names} where id = ?", [(*truth.get(i, [0] * 6), i) for i in [*ids, *missing]])
     db.run(

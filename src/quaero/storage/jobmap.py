@@ -36,10 +36,14 @@ MOST_REMEMBERED = 50_000  # jobs kept between transactions
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Ready jobs by lane, jobs in use by limit, all jobs by status, and how many became terminal."""
+    """Ready jobs by lane, jobs in use by limit, all jobs by status, and how many became terminal.
+
+    `taken` are the limits under which a job was reserved, even if as many were given back.
+    """
 
     lanes: dict[int, int]
     uses: dict[int, int]
+    taken: set[int]
     counts: list[int]
     closed: int
 
@@ -212,6 +216,7 @@ class JobMap:
         """What other rows must learn of, from what was loaded and what will be saved; asked once for each flush."""
         lanes: dict[int, int] = defaultdict(int)
         uses: dict[int, int] = defaultdict(int)
+        taken: set[int] = set()
         counts = [-n for n in self._gone]
         self._gone = [0] * 6
         closed = 0
@@ -229,5 +234,7 @@ class JobMap:
                 if held and (job.limit_id or job.step_limit_id):
                     for limit in filter(None, (job.limit_id, job.step_limit_id)):
                         uses[limit] += held
+                        if held > 0:
+                            taken.add(limit)
                 self._was[job_id] = (job.status, job.ready, job.owner)
-        return Differences(lanes, uses, counts, closed)
+        return Differences(lanes, uses, taken, counts, closed)

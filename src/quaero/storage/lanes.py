@@ -86,13 +86,13 @@ class Lanes:
             self._db.run_many("update lane set turn = ? where id = ?", [(self._now, i) for i in self.served])
             self.served = set()
 
-    def save_uses(self, uses: dict[int, int]) -> None:
-        """Move the limits' use; one that keeps jobs apart is closed until the next may begin."""
-        taken = [(n, max(n, 0), self._now, i) for i, n in uses.items() if n]
-        if taken:
+    def save_uses(self, uses: dict[int, int], taken: set[int]) -> None:
+        """Move the limits' use; one under which a job was `taken` and that keeps them apart is closed for a while."""
+        moved = [(n, i in taken, self._now, i) for i, n in uses.items() if n or i in taken]
+        if moved:
             self._db.run_many(
                 "update limits set in_use = in_use + ?,"
-                " next_at = case when apart > 0 and ? > 0 then ? + apart else next_at end"
+                " next_at = case when apart > 0 and ? then ? + apart else next_at end"
                 " where id = ?",
-                taken,
+                moved,
             )

@@ -154,7 +154,7 @@ class SqlLedger(JobMap):
         self._journal.write()
         moved = self._differences()
         self._queues.save_lanes(moved.lanes)
-        self._queues.save_uses(moved.uses)
+        self._queues.save_uses(moved.uses, moved.taken)
         self._insert_new()
         self._update_touched()
         self._extras.save_counts(moved.counts, moved.closed)

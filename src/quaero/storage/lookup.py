@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
 
 _LANES = """
-select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use
+select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use,
+ l.root_id
 from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
 where l.n_ready > 0 {only}
  and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
@@ -187,30 +188,68 @@ def _any_pending(top: Job) -> bool:
     return top.status == JobStatus.PENDING or bool(top.tallies and (top.tallies[0] or top.tallies[6]))
 
 
-def _share_out(
-    lanes: list[tuple[Any, ...]], left: int, room: dict[int, int], shares: dict[int, tuple[int, int]]
-) -> int:
-    """Divide `left` among lanes of one priority, evenly, what one cannot use going to the others; what remains."""
-    able: dict[int, int] = {}
-    ready = {lane[0]: lane[2] for lane in lanes}
-    for lane_id, _, n_ready, limit, free, apart, step_limit, step_free in lanes:
-        able[lane_id] = n_ready
+Lane = tuple[int, int, int, int | None, int | None, int | None, int | None, int | None, int]
+"""id, priority, n_ready, limit, free places, apart, step limit, free places, root."""
+
+
+def _share_out(lanes: list[Lane], left: int, room: dict[int, int], shares: dict[int, tuple[int, int]]) -> int:
+    """Divide `left` among the trees of one priority, evenly, what one cannot use going to the others; what remains."""
+    trees: dict[int, list[_Share]] = defaultdict(list)
+    for lane in lanes:
+        _, _, _, limit, free, apart, step_limit, step_free, root_id = lane
         if limit is not None:
-            room.setdefault(limit, min(free, 1) if apart else free)
-            able[lane_id] = min(able[lane_id], room[limit])
-            room[limit] -= able[lane_id]
+            room.setdefault(limit, min(free or 0, 1) if apart else free or 0)
         if step_limit is not None:
-            room.setdefault(step_limit, step_free)
-            able[lane_id] = min(able[lane_id], room[step_limit])
-            room[step_limit] -= able[lane_id]
-    open_lanes = [lane_id for lane_id, n in able.items() if n > 0]
-    taken = dict.fromkeys(open_lanes, 0)
-    while left > 0 and open_lanes:
-        each = max(1, left // len(open_lanes))
-        for lane_id in open_lanes:
-            n = min(each, able[lane_id] - taken[lane_id], left)
-            taken[lane_id] += n
-            left -= n
-        open_lanes = [lane_id for lane_id in open_lanes if taken[lane_id] < able[lane_id]]
-    shares.update({lane_id: (n, ready[lane_id]) for lane_id, n in taken.items() if n})
+            room.setdefault(step_limit, step_free or 0)
+        trees[root_id].append(_Share(lane, room))
+    left = _evenly(left, [of_tree[0].take if len(of_tree) == 1 else _Tree(of_tree).take for of_tree in trees.values()])
+    for of_tree in trees.values():
+        shares.update({share.lane: (share.taken, share.n_ready) for share in of_tree if share.taken})
     return left
+
+
+def _evenly(left: int, takers: list[Callable[[int], int]]) -> int:
+    """Let each take as much as any other while they can; what remains."""
+    while left > 0 and takers:
+        each = max(1, left // len(takers))
+        able = []
+        for take in takers:
+            wanted = min(each, left)
+            given = take(wanted)
+            left -= given
+            if given == wanted:
+                able.append(take)
+        takers = able
+    return left
+
+
+class _Share:
+    """What one lane gets of a claim."""
+
+    __slots__ = ("_limits", "_room", "lane", "n_ready", "taken")
+
+    def __init__(self, lane: Lane, room: dict[int, int]) -> None:
+        self.lane, self.n_ready = lane[0], lane[2]
+        self.taken = 0
+        self._limits = [limit for limit in (lane[3], lane[6]) if limit is not None]
+        self._room = room
+
+    def take(self, n: int) -> int:
+        """Up to `n` more, as its limits allow."""
+        room = self._room
+        n = min(n, self.n_ready - self.taken, *(room[limit] for limit in self._limits))
+        for limit in self._limits:
+            room[limit] -= n
+        self.taken += n
+        return n
+
+
+class _Tree:
+    """The lanes of one tree, which share what the tree gets."""
+
+    def __init__(self, shares: list[_Share]) -> None:
+        self._shares = shares
+
+    def take(self, n: int) -> int:
+        """Up to `n` more, evenly over its lanes."""
+        return n - _evenly(n, [share.take for share in self._shares])

@@ -3,6 +3,7 @@
 A file that was applied must never change afterwards: its checksum is kept and compared at every start.
 """
 
+import contextlib
 import hashlib
 import secrets
 from importlib import resources
@@ -27,7 +28,8 @@ def migrate(db: Connection, dialect: str) -> None:
     try:
         _apply(db, dialect)
     except BaseException:
-        db.run("rollback")
+        with contextlib.suppress(Exception):  # a disk that failed has rolled it back already: say that, not this
+            db.run("rollback")
         raise
     db.run("commit")
 

@@ -51,10 +51,10 @@ def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
         clauses.append("job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)")
         params.append(where.tag)
     if where.q:
-        clauses.append(
-            "(instr(lower(coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')), ?) or job.id = ?)"
-        )
-        params += [where.q.lower(), int(where.q) if where.q.isdecimal() else -1]
+        # SQLite's lower() knows ASCII only: other letters are found as they are written
+        text = "coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')"
+        clauses.append(f"(instr(lower({text}), ?) or instr({text}, ?) or job.id = ?)")
+        params += [where.q.lower(), where.q, int(where.q) if where.q.isdecimal() and len(where.q) <= 18 else -1]
     if where.fingerprint:
         clauses.append("json_extract(job.error, '$.fingerprint') = ?")
         params.append(where.fingerprint)
@@ -133,7 +133,8 @@ def _document(row: Row) -> StoredDocument:
 
 def _match(q: str) -> str:
     """A full-text query in which nothing a person types is an operator: every word must occur."""
-    return " ".join('"' + word.replace('"', '""') + '"' for word in q.split()) or '""'
+    words = q.replace("\0", " ").split()  # a query ends at a zero byte
+    return " ".join('"' + word.replace('"', '""') + '"' for word in words) or '""'
 
 
 def stats(db: Connection, now: int) -> Stats:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -103,6 +103,23 @@ def connect(path: Path, *, vfs: str | None = None, readonly: bool = False) -> Sq
     """Open a connection with the settings every connection of ours has."""
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     handle = apsw.Connection(str(path), flags=flags, vfs=vfs)
+    with _closed_on_error(handle.close):
+        _configure(handle, readonly)
+    return SqliteConnection(handle)
+
+
+@contextlib.contextmanager
+def _closed_on_error(close: Callable[[], None]) -> Iterator[None]:
+    """Let go of what is half open: whoever tries again in this process must find nothing of it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(apsw.Error):
+            close()
+        raise
+
+
+def _configure(handle: apsw.Connection, readonly: bool) -> None:
     handle.set_busy_timeout(BUSY_MS)
     handle.cache_stats()
     if not readonly:
@@ -114,7 +131,6 @@ def connect(path: Path, *, vfs: str | None = None, readonly: bool = False) -> Sq
     handle.execute("pragma temp_store = memory")
     handle.execute("pragma cache_size = -65536")
     handle.execute("pragma mmap_size = 0")
-    return SqliteConnection(handle)
 
 
 class SqliteWriter:
@@ -145,9 +161,10 @@ class SqliteWriter:
             "memory": {},
         }
         self._turnstile = Turnstile(path)
-        with translated(path), self._turnstile:
+        with _closed_on_error(self._turnstile.close), translated(path), self._turnstile:
             self.db = connect(path, vfs=vfs)
-            migrate(self.db, "sqlite")
+            with _closed_on_error(self.db.handle.close):
+                migrate(self.db, "sqlite")
         path.chmod(0o600)
         self.space.restore()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quaero.storage.port import Ledger, Store
+from quaero.storage.port import Store
 from quaero.testing.bench import Bench
 from quaero.testing.clock import FakeClock
 from quaero.testing.drive import Hand
@@ -43,8 +43,3 @@ class StoreTests:
         """A worker on another opening of the same store, with a writer thread of its own."""
         async with self.open_store(tmp_path, clock) as other:
             yield await Hand.start(other, bench.hand.kinds)
-
-
-def head_of(ledger: Ledger, root_id: int) -> int:
-    """The number of a tree's last entry, as a script sees it."""
-    return ledger.get(root_id).journal_head

@@ -31,14 +31,17 @@ class Node:
 
     @property
     def open(self) -> bool:
+        """Whether its round goes on."""
         return not self.status.is_terminal
 
     @property
     def blocked(self) -> bool:
+        """Whether something it waits for is open."""
         return any(other.open for other in self.after)
 
     @property
     def under_cancel(self) -> bool:
+        """Whether somebody cancelled it, or something above it."""
         return self.listed or (self.parent is not None and self.parent.under_cancel)
 
     @property
@@ -48,6 +51,7 @@ class Node:
 
     @property
     def has_open_children(self) -> bool:
+        """Whether a child's round goes on."""
         return any(child.open for child in self.children)
 
 
@@ -65,6 +69,7 @@ class Forest:
         run_at: int = 0,
         attempts: int = 2,
     ) -> None:
+        """A job was accepted."""
         waits_for = [other for other in after or [] if other.status != S.COMPLETED]
         node = Node(job_id, parent, waits_for, attempts, run_at=run_at)
         self.nodes[job_id] = node
@@ -84,11 +89,13 @@ class Forest:
     # --- what workers tell
 
     def begin(self, node: Node) -> None:
+        """Its handler began."""
         if node.status == S.PENDING:
             node.attempt += 1
             node.status = S.RUNNING
 
     def end(self, node: Node, how: How) -> None:
+        """Its attempt, or mere reservation, is over."""
         if how in (How.UNTOUCHED, How.LOST, How.REFUNDED) and node.status == S.PENDING:
             self._give_back(node)
             return
@@ -192,6 +199,7 @@ class Forest:
     # --- what people do
 
     def cancel(self, node: Node) -> None:
+        """Cancel a job and everything below it."""
         node.listed = True
         self._cancel_below(node)
 
@@ -202,6 +210,7 @@ class Forest:
             self._stop(node)
 
     def retry(self, nodes: list[Node]) -> None:
+        """Open a new round of these, and of what was stopped because of them."""
         todo = sorted(nodes, key=lambda node: -node.id)
         while todo:
             node = todo.pop()

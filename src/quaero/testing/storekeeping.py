@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ class Refusal(Exception):
     """What a bad script raises."""
 
 
-def held_up(gate: threading.Event) -> "bool":
+def held_up(gate: threading.Event) -> bool:
     """Wait for the gate on the writer's thread."""
     return gate.wait(PATIENCE)
 
@@ -170,14 +171,14 @@ class StoreKeeping(StoreTests):
                 page = await bench.store.entries(parent.id, EntryFilter(), limit=100_000)
                 later = (await bench.job(parent.id)).tally.completed
                 assert [entry.seq for entry in page.entries] == list(range(1, page.head + 1))
-                ends = [e.fields["tally"]["completed"] for e in page.entries if is_completion(e.fields)]
+                ends = [fields["tally"]["completed"] for e in page.entries if is_completion(fields := e.fields or {})]
                 assert ends == list(range(1, len(ends) + 1))
                 assert earlier <= len(ends) <= later
                 looks += 1
             return looks
 
-        def is_completion(fields: object) -> bool:
-            return isinstance(fields, dict) and fields.get("status") == "completed" and "tally" in fields
+        def is_completion(fields: dict[str, Any]) -> bool:
+            return fields.get("status") == "completed" and "tally" in fields
 
         watching = asyncio.create_task(look())
         await asyncio.gather(work(bench.hand), work(beside))

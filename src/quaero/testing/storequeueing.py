@@ -2,6 +2,7 @@
 
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import enqueue
+from quaero.engine.lifecycle.workers import sweep_workers
 from quaero.testing.bench import Bench
 from quaero.testing.contract import StoreTests
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step
@@ -39,7 +40,9 @@ class StoreQueueing(StoreTests):
     async def test_a_higher_priority_goes_first(self, bench: Bench) -> None:
         """Whatever came earlier; within one priority nothing is left behind."""
         low = [await bench.root(a_root(priority=-1)) for _ in range(2)]
+        bench.clock.move(1)  # what came first would be served first, were it not for the priorities
         usual = [await bench.root() for _ in range(2)]
+        bench.clock.move(1)
         high = [await bench.root(a_root(priority=5)) for _ in range(2)]
         got = [sorted(job.id for job in await bench.hand.take(2)) for _ in range(3)]
         assert got == [high, usual, low]
@@ -131,3 +134,4 @@ class StoreQueueing(StoreTests):
         bench.clock.move(61)
         later = await bench.store.stats()
         assert (later.throughput, later.workers) == (0.0, [])
+        await bench.store.write(sweep_workers)

@@ -11,7 +11,9 @@ really synced: that is what is being played. The wal-index is shared memory and 
 Deliberately not played: bits that rot and disks that lie about a sync. No store can do its work on those.
 """
 
+import contextlib
 import errno
+import itertools
 import os
 import threading
 import time
@@ -50,6 +52,18 @@ class Shadow:
     def __init__(self, durable: bytes | None) -> None:
         self._durable = None if durable is None else bytearray(durable)
         self.pending: list[Change] = []
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the folder does not durably know of the file."""
+        return self._durable is None
+
+    def sync_folder(self) -> None:
+        """If the file was deleted, it is gone for good; what was written to a new one of its name is not safe."""
+        gone = max((n for n, change in enumerate(self.pending) if isinstance(change, Delete)), default=-1)
+        if gone >= 0:
+            self._durable = None
+            del self.pending[: gone + 1]
 
     def sync(self) -> None:
         """Everything so far is safe; so is that the file exists."""
@@ -90,7 +104,7 @@ def _sectors(change: Change) -> list[Change]:
     edges = [change.offset, *range((change.offset // SECTOR + 1) * SECTOR, last, SECTOR), last]
     return [
         Write(start, change.data[start - change.offset : end - change.offset])
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in itertools.pairwise(edges)
     ]
 
 
@@ -156,8 +170,8 @@ class FrailDisk(apsw.VFS):
             return FrailFile(self, path, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        """Remove a file; for good once the folder is synced."""
-        with self._lock:
+        """Remove a file; for good once the folder is synced. Without power nothing happens: SQLite does not ask."""
+        with self._lock, contextlib.suppress(apsw.IOError):
             if self.change(Path(filename), Delete()):
                 super().xDelete(filename, syncdir)
                 if syncdir:
@@ -184,6 +198,9 @@ class FrailDisk(apsw.VFS):
         with self._lock:
             if not self._unplugged:
                 self._count()
+                if self._shadows[path].is_new:  # SQLite syncs the folder with the first sync of a journal or log
+                    for other in self._shadows.values():
+                        other.sync_folder()
                 self._shadows[path].sync()
 
     def _is_full(self) -> bool:
@@ -218,3 +235,19 @@ class FrailFile(apsw.VFSFile):
     def xSync(self, flags: int) -> None:
         """Sync, as far as this disk goes."""
         self._disk.sync(self._path)
+
+
+def checkpoint_every(handle: apsw.Connection, pages: int) -> None:
+    """Checkpoint when the log holds `pages`, as `pragma wal_autocheckpoint` does, and go on when that fails.
+
+    SQLite swallows the errors of its own automatic checkpoints; apsw would raise them in the commit before, which
+    stands, when they come from a VFS in Python.
+    """
+
+    def checkpoint(db: apsw.Connection, name: str, held: int) -> int:
+        if held >= pages:
+            with contextlib.suppress(apsw.Error):
+                db.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
+
+    handle.set_wal_hook(checkpoint)

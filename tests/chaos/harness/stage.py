@@ -78,9 +78,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(place: Path, **times: float) -> AsyncIterator[Stage]:
+async def staged(
+    place: Path, *, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0
+) -> AsyncIterator[Stage]:
     """A stage in `place`, its processes not yet started; everything is ended on the way out."""
-    system = System(place, **times)
+    system = System(place, lease=lease, heartbeat=heartbeat, grace=grace)
     try:
         settings = load([system.config], environ={}, flags={"store.url": system.url})
         async with open_store_and_bell(settings) as (store, _):

@@ -17,6 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[3]
 TOKEN = "CHAOS_TOKEN"
 APP = "tests.chaos.harness.jobs:app"
+TELLING = "tests.chaos.harness.telling:app"
 ROLES = ("supervisor", "worker", "executor", "gateway", "warden", "program")
 
 CONFIG = """
@@ -61,11 +62,15 @@ def role_of(arguments: list[str]) -> str:
 class System:
     """Supervisors of one store in `place`; leases and graces in seconds."""
 
-    def __init__(self, place: Path, *, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0) -> None:
+    def __init__(
+        self, place: Path, *, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0, app: str = APP
+    ) -> None:
         self.place = place
         self.token = secrets.token_hex(8)
         self.url = f"sqlite:///{place}/quaero.db"
         self.marks = place / "marks"
+        self.told = place / "told"
+        self.app = app
         self.lease, self.grace = lease, grace
         self.supervisors: list[subprocess.Popen[bytes]] = []
         self._commands: list[tuple[list[str], Mapping[str, str]]] = []
@@ -87,12 +92,13 @@ class System:
 
     def _spawn(self, options: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
         arguments = [sys.executable, "-c", "from quaero.cli.main import main; main()", *options]
-        arguments += ["--store", self.url, "--config", str(self.config), "--app", APP]
+        arguments += ["--store", self.url, "--config", str(self.config), "--app", self.app]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("QUAERO_")},
             "PYTHONPATH": os.pathsep.join([str(source_tree()), str(TOP)]),
             TOKEN: self.token,
             "CHAOS_MARKS": str(self.marks),
+            "CHAOS_TOLD": str(self.told),
             **more,
         }
         return subprocess.Popen(

@@ -119,3 +119,16 @@ def _families(db: Connection) -> list[str]:
         if n > planned or (status == S.COMPLETED and n != planned):
             faults.append(f"{kind} {job_id} is {JobStatus(status).word} with {n} children of {planned}")
     return faults
+
+
+def untold(store: Path, told_file: Path) -> list[str]:
+    """Failures a subscriber was never told of, and events still on their way."""
+    told = {tuple(line.split()) for line in told_file.read_text().splitlines()} if told_file.exists() else set()
+    db = connect(store, readonly=True)
+    try:
+        failed = db.rows("select id, round from job where status = 4 and id > 0")
+        late = db.rows("select id, subscriber, attempts, owner from delivery limit 20")
+    finally:
+        db.handle.close()
+    faults = [f"nobody was told that job {i} failed in round {r}" for i, r in failed if (str(i), str(r)) not in told]
+    return faults + [f"event {one} has not been delivered" for one in late]

@@ -9,14 +9,17 @@ from typing import Any
 
 import msgspec
 
+from quaero.domain.definitions import Definition, ErrorTolerance, FailureAction, OnError, StepDefinition
 from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.cancel import cancel
+from quaero.engine.lifecycle.definitions import run_definition
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.engine.lifecycle.retry import retry
 from quaero.storage.sqlstore import SqlStore
 
 S = JobStatus
+TOLERANCES = (None, ErrorTolerance(), ErrorTolerance(max_child_failures=1, failure_action=FailureAction.STOP_ALL))
 
 
 @dataclass(slots=True)
@@ -57,6 +60,17 @@ class Workload:
         request = NewJob("top", msgspec.json.encode({"plan": self.plan()}))
         answers = await self.store.write(enqueue, [request] * n)
         self.accepted += [answer.id for answer in answers]
+
+    async def plant_definition(self) -> None:
+        """Run a definition of three steps: two wait for the first, one is retried, one may fail."""
+        rest: dict[str, Any] = {"payload": {"n": 0, "plan": self.plan()}}
+        steps = (
+            StepDefinition(name="first", kind="middle", limit=7, **rest),
+            StepDefinition(name="again", kind="middle", depends=("first",), on_error=OnError.RETRY, **rest),
+            StepDefinition(name="perhaps", kind="middle.plain", depends=("first",), on_error=OnError.CONTINUE, **rest),
+        )
+        definition = Definition(id="chaos", name="Chaos", steps=steps, error_tolerance=self.dice.choice(TOLERANCES))
+        self.accepted.append(await self.store.write(run_definition, definition))
 
     async def open_jobs(self) -> int:
         """How many jobs are not terminal."""

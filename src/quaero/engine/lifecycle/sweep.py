@@ -129,7 +129,8 @@ def trim_small(ledger: Ledger) -> None:
     ((limits,),) = ledger.rows("select count(*) from limits")
     if limits > MANY_LIMITS:
         ledger.run(
-            "delete from limits where in_use = 0 and next_at < ? and id not in"
+            "delete from limits where in_use = 0 and next_at < ? and not exists"
+            " (select 1 from job where is_step = 1 and 'step:' || job.id = limits.key) and id not in"
             " (select limit_id from lane where limit_id is not null"
             " union select step_limit_id from lane where step_limit_id is not null)",
             (ledger.now,),

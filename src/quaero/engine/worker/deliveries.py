@@ -2,18 +2,28 @@
 
 import asyncio
 import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
+from quaero.domain.errors import StoreUnavailable
 from quaero.engine.lifecycle.deliveries import Delivery, settle_delivery, take_deliveries
 from quaero.engine.protocol import Deliver, Delivered
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.pool import Pool
-from quaero.storage.port import Store
+from quaero.storage.port import Ledger, Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = logging.getLogger("quaero.deliveries")
 
 AT_ONCE = 64
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
+_TOO_LATE = f"no answer within {ANSWER_SECONDS:g} s"
 
 
 class Deliveries:
@@ -41,8 +51,8 @@ class Deliveries:
         """Look for due events, now and then and after every ring."""
         while True:
             taken = 0
-            if self.subscribers and (link := self._pool.any_ready()) is not None:
-                batch = await self._store.write(take_deliveries, self.worker_id, self.subscribers, AT_ONCE)
+            if self.subscribers and await self._is_any_there() and (link := self._pool.for_events()) is not None:
+                batch = await self._patiently(take_deliveries, self.worker_id, self.subscribers, AT_ONCE)
                 await asyncio.gather(*(self._carry_one(link, delivery) for delivery in batch))
                 taken = len(batch)
             if not taken:
@@ -51,16 +61,27 @@ class Deliveries:
                         await self._ring.wait()
             self._ring.clear()
 
+    async def _is_any_there(self) -> bool:
+        """Whether there is anything to take: asked first, because taking is a write."""
+        return bool(await self._store.rows("select 1 from delivery where owner is null limit 1"))
+
     async def _carry_one(self, link: Link, delivery: Delivery) -> None:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._answers[delivery.id] = answer
         event_name = msgspec.json.decode(delivery.event)["type"]
         link.send(Deliver(delivery.id, delivery.subscriber, event_name, delivery.event))
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                error = await answer
-        except TimeoutError:
-            error = f"no answer within {ANSWER_SECONDS:g} s"
-        finally:
-            self._answers.pop(delivery.id, None)
-        await self._store.write(settle_delivery, self.worker_id, delivery, error)
+        until = time.monotonic() + ANSWER_SECONDS
+        while not answer.done() and link.ready and time.monotonic() < until:
+            await asyncio.wait({answer}, timeout=LOOK_SECONDS)
+        self._answers.pop(delivery.id, None)
+        error = answer.result() if answer.done() else "its executor was lost" if not link.ready else _TOO_LATE
+        await self._patiently(settle_delivery, self.worker_id, delivery, error)
+
+    async def _patiently(self, script: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write, for as long as it takes: what was taken must be settled, or nobody else would ever get it."""
+        while True:
+            try:
+                return await self._store.write(script, *args, **kwargs)
+            except StoreUnavailable as trouble:
+                log.warning("deliveries have to wait: %s", trouble)
+                await asyncio.sleep(LOOK_SECONDS)

@@ -201,6 +201,10 @@ class Link(asyncio.Protocol):
         """Tasks past the moment at which only a kill is left."""
         return [held for held in self.held.values() if held.kill_at and now >= held.kill_at]
 
+    def quiet_for(self, now: float) -> float:
+        """Seconds since it said something or was given a task."""
+        return now - self._moved_at
+
     def is_stuck(self, now: float) -> bool:
         """Whether it has tasks and has begun none of them for so long that it never will."""
         if not self.held or now - self._moved_at < STUCK_SECONDS:

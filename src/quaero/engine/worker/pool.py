@@ -20,6 +20,7 @@ from quaero.storage.port import Want
 log = logging.getLogger("quaero.worker")
 FRAME_TASKS = 500
 RESTART_SECONDS = 0.5
+IDLE_SECONDS = 2.0
 CLOSE_SECONDS, CLOSE_LOOK_SECONDS = 5.0, 0.005
 
 
@@ -154,9 +155,12 @@ class Pool:
     def _open(self, sort: Sort) -> int:
         return sum(self._free(link, sort) > 0 for link in self.links)
 
-    def any_ready(self) -> Link | None:
-        """Some executor that answers."""
-        return next((link for link in self.links if link.ready and link.sort != Sort.PLAIN), None)
+    def for_events(self) -> Link | None:
+        """An executor that answers soon. If all run plain functions one more is started, and there is none for now."""
+        found = next((link for link in self.links if link.ready and link.sort != Sort.PLAIN), None)
+        if found is None:
+            self._make_room(Sort.ASYNC)
+        return found
 
     def _idle(self) -> Link | None:
         return next((link for link in self.links if link.ready and not link.held), None)
@@ -226,8 +230,9 @@ class Pool:
         return waiting
 
     def retire_extra(self) -> None:
-        """Let executors beyond the configured number go when they are idle."""
-        idle = [link for link in self.links if not link.held and link.ready]
+        """Let executors beyond the configured number go when they have been idle for a while."""
+        now = time.monotonic()
+        idle = [link for link in self.links if not link.held and link.ready and link.quiet_for(now) > IDLE_SECONDS]
         for link in idle[: max(0, len(self.links) - self.size)]:
             self.links.remove(link)
             link.send(Stop())

@@ -1,6 +1,8 @@
 """Cancelling: what it reaches, who wins when something else happens, and that nothing below it starts again."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -8,10 +10,11 @@ from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.facts import How
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus as S
-from quaero.engine.lifecycle.cancel import cancel
+from quaero.engine.lifecycle.cancel import Acted, cancel
 from quaero.engine.lifecycle.retry import retry
+from quaero.storage.port import Ledger
 from quaero.testing import Bench
-from quaero.testing.factories import a_child, a_definition, a_root, a_step, began, ended, lines, progressed, spawned
+from quaero.testing.factories import a_child, a_definition, a_root, a_step, began, ended, lines, spawned
 
 pytestmark = pytest.mark.anyio
 
@@ -172,16 +175,16 @@ async def test_nothing_below_a_listed_job_is_claimed_begun_or_spawned(bench: Ben
     assert await bench.status(parent.id) == S.CANCELLED
 
 
-async def test_a_begin_that_finds_its_tree_listed_ends_the_job(bench: Bench) -> None:
-    """The listing and the start meet in one commit, the listing's own batch being too small for this job."""
-    parent, _ = await bench.family(300)
-    [job] = await bench.hand.take(1)
-    await bench.hand.tell(ended(job, How.LOST))
+async def test_begins_that_find_their_tree_listed_end_their_jobs(bench: Bench) -> None:
+    """More jobs are held than the listing transaction closes: the rest tries to start before its turn comes."""
+    parent, ids = await bench.family(300)
+    held = await bench.hand.take()
 
-    await bench.together(lambda ledger: cancel(ledger, parent.id), bench.hand.telling(progressed(parent, current=1.0)))
-    await bench.settle()
+    await bench.cancel(parent.id)
+    assert S.PENDING in await bench.statuses(ids)
+    await bench.hand.begin(*held)
 
-    assert await bench.status(job.id) == S.CANCELLED
+    assert await bench.statuses(ids) == [S.CANCELLED] * 300
     await bench.hand.end(parent, how=How.CANCELLED)
     assert await bench.status(parent.id) == S.CANCELLED
 
@@ -269,7 +272,7 @@ async def test_cancel_start_finish_and_spawn_in_any_order_have_one_outcome(
 ) -> None:
     parent, running, reserved = await family_of_three(bench)
 
-    scripts = [
+    scripts: list[Callable[[Ledger], Any]] = [
         lambda ledger: cancel(ledger, parent.id),
         bench.hand.telling(began(reserved)),
         bench.hand.telling(ended(running)),
@@ -295,7 +298,9 @@ async def test_cancel_start_finish_and_spawn_in_any_order_have_one_outcome(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=lambda order: "".join(map(str, order)))
-async def test_cancel_retry_and_finish_in_any_order_leave_a_tree_that_closes(bench: Bench, order: tuple[int, ...]) -> None:
+async def test_cancel_retry_and_finish_in_any_order_leave_a_tree_that_closes(
+    bench: Bench, order: tuple[int, ...]
+) -> None:
     parent, ids = await bench.family(2)
     failed, running = await bench.hand.take()
     await bench.hand.begin(running)
@@ -306,13 +311,13 @@ async def test_cancel_retry_and_finish_in_any_order_leave_a_tree_that_closes(ben
         [failed] = await bench.hand.take() or [failed]
     assert await bench.status(failed.id) == S.FAILED
 
-    def retry_or_refuse(ledger):  # type: ignore[no-untyped-def]
+    def retry_or_refuse(ledger: Ledger) -> Acted | Conflict:
         try:
             return retry(ledger, failed.id)
         except Conflict as refusal:
             return refusal
 
-    scripts = [
+    scripts: list[Callable[[Ledger], Any]] = [
         lambda ledger: cancel(ledger, parent.id),
         retry_or_refuse,
         bench.hand.telling(ended(running)),

@@ -1,5 +1,8 @@
 """How things end: the outcome table of the architecture, row by row."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -8,19 +11,19 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus as S
 from quaero.engine.lifecycle import sweep
 from quaero.testing import Bench
-from quaero.testing.factories import a_child, a_definition, a_root, a_step, an_error, began, ended, spawned
+from quaero.testing.factories import a_child, a_definition, a_root, a_step, an_error, ended
 
 pytestmark = pytest.mark.anyio
 
 ONCE = a_root(max_attempts=1)
 
 
-def failing(*ids: int):  # type: ignore[no-untyped-def]
+def failing(*ids: int) -> Callable[[Job], How]:
     """Jobs of these ids fail, all others complete."""
     return lambda job: How.FAILED if job.id in ids else How.COMPLETED
 
 
-def by_n(*failed: int):  # type: ignore[no-untyped-def]
+def by_n(*failed: int) -> Callable[[Job], How]:
     """Children whose payload's `n` is among these fail."""
     return lambda job: How.FAILED if msgspec.json.decode(job.payload).get("n") in failed else How.COMPLETED
 
@@ -29,9 +32,9 @@ async def steps(bench: Bench, root_id: int) -> dict[str, str]:
     return {step.name or "": S(step.status).word for step in await bench.store.steps(root_id)}
 
 
-async def step_with_children(bench: Bench, n: int, *, begin: bool = True, **definition: object) -> tuple[int, Job, list[int]]:
+async def step_with_children(bench: Bench, n: int, **definition: Any) -> tuple[int, Job, list[int]]:
     """A running step named one with `n` pending children that are tried once."""
-    root_id, _ = await bench.definition(a_definition(**definition))  # type: ignore[arg-type]
+    root_id, _ = await bench.definition(a_definition(**definition))
     [step] = await bench.hand.take(root_id=root_id)
     await bench.hand.begin(step)
     ids = await bench.hand.spawn(step, [a_child(payload={"n": i}, max_attempts=1) for i in range(n)])
@@ -87,7 +90,9 @@ async def test_own_failure_for_good_cancels_pending_children_and_lets_running_on
     assert await bench.status(busy.id) == S.COMPLETED
 
 
-async def test_a_child_that_was_only_reserved_when_its_parent_failed_is_cancelled_when_it_comes_back(bench: Bench) -> None:
+async def test_a_child_that_was_only_reserved_when_its_parent_failed_is_cancelled_when_it_comes_back(
+    bench: Bench,
+) -> None:
     parent, [child_id] = await bench.family(1, ONCE)
     [reserved] = await bench.hand.take()
     await bench.hand.end(parent, how=How.FAILED)
@@ -267,9 +272,11 @@ async def test_a_step_stopped_while_it_runs_fails_for_its_failed_children(bench:
     assert await bench.statuses([root_id, step.id]) == [S.FAILED, S.FAILED]
 
 
-async def test_a_step_stopped_half_way_by_another_is_cancelled_even_if_some_of_its_children_completed(bench: Bench) -> None:
+async def test_a_step_stopped_half_way_by_another_is_cancelled_even_if_some_of_its_children_completed(
+    bench: Bench,
+) -> None:
     definition = a_definition(a_step("bad"), a_step("good"), tolerate=1, action="stop_all")
-    root_id, ids = await bench.definition(definition)
+    root_id, _ = await bench.definition(definition)
     bad, good = await bench.hand.take()
     await bench.hand.begin(bad, good)
     await bench.hand.spawn(bad, [a_child(payload={"n": n}, max_attempts=1) for n in range(2)])
@@ -459,123 +466,3 @@ async def test_a_tree_that_closes_in_the_commit_of_its_timeout_is_left_alone(ben
 
     assert await bench.status(root_id) == S.COMPLETED
     assert (await bench.job(root_id)).cancelling is None
-
-
-# --- crash of a parent that spawned
-
-
-async def test_a_parent_that_runs_again_finds_the_children_it_had_spawned(bench: Bench) -> None:
-    parent = await bench.running()
-    first = await bench.hand.spawn(parent, [a_child(payload={"n": 1}), a_child(payload={"n": 1}), a_child(payload={"n": 2})])
-    await bench.hand.end(parent, how=How.FAILED)
-    bench.clock.move(10)
-
-    [again] = [job for job in await bench.hand.take() if job.id == parent.id]
-    second = await bench.hand.spawn(
-        again,
-        [
-            a_child(payload={"n": 1}, nth=1),
-            a_child(payload={"n": 1}, nth=2),
-            a_child(payload={"n": 1}, nth=3),
-            a_child(payload={"n": 2}, nth=1),
-        ],
-    )
-
-    assert [second[0], second[1], second[3]] == first
-    assert second[2] not in first
-    assert (await bench.job(parent.id)).tally.total == 4
-
-
-async def test_a_parent_finds_its_children_over_several_commits_of_one_run(bench: Bench) -> None:
-    parent = await bench.running()
-    first = await bench.hand.spawn(parent, [a_child(), a_child()])
-    await bench.hand.end(parent, how=How.REFUNDED)
-    [again] = [job for job in await bench.hand.take() if job.id == parent.id]
-
-    found = [(await bench.hand.spawn(again, [a_child(nth=n)]))[0] for n in (1, 2, 3, 4)]
-
-    assert found[:2] == first
-    assert len(set(found)) == 4
-
-
-async def test_children_spawned_under_the_step_are_found_by_the_one_who_asked_for_them(bench: Bench) -> None:
-    root_id, step, _ = await step_with_children(bench, 2)
-    await bench.hand.end(step)
-    one, two = await bench.hand.take()
-    [of_one] = await bench.hand.spawn(one, [a_child(under_step=True)])
-    [of_two] = await bench.hand.spawn(two, [a_child(under_step=True)])
-    await bench.hand.end(one, two, how=How.LOST)
-
-    again = {job.id: job for job in await bench.hand.take()}
-    [found_one] = await bench.hand.spawn(again[one.id], [a_child(under_step=True, nth=1)])
-    [found_two] = await bench.hand.spawn(again[two.id], [a_child(under_step=True, nth=1)])
-
-    assert (found_one, found_two) == (of_one, of_two)
-    assert of_one != of_two
-
-
-# --- spawning
-
-
-async def test_a_spawn_with_one_impossible_child_makes_none(bench: Bench) -> None:
-    parent = await bench.running()
-    stranger = await bench.root()
-
-    told = await bench.hand.tell(spawned(parent, [a_child(), a_child(after=(stranger,))]))
-
-    assert f"job {stranger}, which is not a sibling" in (told.answers[0].error or "")
-    assert (await bench.job(parent.id)).tally.total == 0
-
-
-async def test_spawning_an_unknown_kind_is_refused_with_a_remedy(bench: Bench) -> None:
-    parent = await bench.running()
-
-    told = await bench.hand.tell(spawned(parent, [a_child(), a_child("nobody.knows")]))
-
-    assert "'nobody.knows': register it" in (told.answers[0].error or "")
-    assert (await bench.job(parent.id)).tally.total == 0
-
-
-async def test_a_parent_with_a_cap_gets_no_more_children(bench: Bench) -> None:
-    parent = await bench.running()
-    children = [a_child(payload={"n": n}, cap=3) for n in range(2)]
-
-    first = await bench.hand.spawn(parent, children)
-    second = await bench.hand.spawn(parent, children)
-
-    assert all(first)
-    assert second[0] > 0
-    assert second[1] == 0
-    assert (await bench.job(parent.id)).tally.total == 3
-
-
-async def test_a_key_is_unique_within_its_tree(bench: Bench) -> None:
-    parent, other = await bench.running(), await bench.running()
-
-    first = await bench.hand.spawn(parent, [a_child(key="x"), a_child(key="x"), a_child(key="y")])
-    second = await bench.hand.spawn(parent, [a_child(key="y"), a_child(key="x")])
-    elsewhere = await bench.hand.spawn(other, [a_child(key="x")])
-
-    assert first[0] == first[1]
-    assert second == [first[2], first[0]]
-    assert elsewhere[0] not in first
-
-
-async def test_spawns_and_lines_count_as_a_start(bench: Bench) -> None:
-    await bench.root()
-    [job] = await bench.hand.take()
-
-    await bench.hand.spawn(job, [a_child()])
-
-    assert await bench.status(job.id) == S.RUNNING
-    assert (await bench.job(job.id)).attempt == 1
-
-
-async def test_a_start_told_twice_counts_once(bench: Bench) -> None:
-    await bench.root()
-    [job] = await bench.hand.take()
-
-    await bench.hand.tell(began(job), began(job))
-    await bench.hand.tell(began(job))
-
-    assert (await bench.job(job.id)).attempt == 1

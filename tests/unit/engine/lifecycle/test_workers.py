@@ -198,9 +198,15 @@ async def test_progress_is_absolute_and_counts_are_summed_on_job_and_root(bench:
     one, two = await bench.hand.take()
 
     await bench.hand.tell(progressed(one, current=1.0, total=2.0, counts={"pages": 2}))
-    await bench.hand.tell(progressed(one, current=2.0, message="done"), progressed(two, counts={"pages": 3, "links": 1}))
+    await bench.hand.tell(
+        progressed(one, current=2.0, message="done"), progressed(two, counts={"pages": 3, "links": 1})
+    )
 
-    assert msgspec.json.decode((await bench.job(one.id)).progress or b"") == {"current": 2.0, "total": None, "message": "done"}
+    assert msgspec.json.decode((await bench.job(one.id)).progress or b"") == {
+        "current": 2.0,
+        "total": None,
+        "message": "done",
+    }
     assert msgspec.json.decode((await bench.job(one.id)).counts or b"") == {"pages": 2}
     assert msgspec.json.decode((await bench.job(parent.id)).counts or b"") == {"pages": 5, "links": 1}
     assert all("done" not in entry.message for entry in await bench.entries(parent.id))

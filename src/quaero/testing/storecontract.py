@@ -1,0 +1,17 @@
+"""What every store must keep, as tests: make a subclass, say how yours is opened, and let pytest run it.
+
+    class TestMyStore(StoreContract):
+        def open_store(self, folder, clock):
+            return MyStore.open(folder / "store", clock=clock)
+
+`open_store` gives an asynchronous context manager. Needs pytest, anyio and hypothesis. The promises are those of
+`quaero.storage.port`; how fast a store is, and what becomes of it when the power goes, are not asked here.
+"""
+
+from quaero.testing.storekeeping import StoreKeeping
+from quaero.testing.storequeueing import StoreQueueing
+from quaero.testing.storereading import StoreReading
+
+
+class StoreContract(StoreKeeping, StoreQueueing, StoreReading):
+    """All promises of a store."""

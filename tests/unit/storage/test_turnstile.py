@@ -1,0 +1,166 @@
+"""A writer beside one that is never idle gets its turn at once, in another process too."""
+
+import fcntl
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from quaero.storage.sqlite import connect
+from quaero.storage.turnstile import Turnstile
+
+PATIENCE = 30.0  # seconds
+
+BUSY = """
+import sys
+from pathlib import Path
+from quaero.storage.sqlite import connect
+from quaero.storage.turnstile import Turnstile
+path = Path(sys.argv[1])
+db, turnstile = connect(path), Turnstile(path)
+db.run("pragma synchronous = normal")  # never waits for the disk: as greedy as a writer can be
+n = 0
+while True:
+    with turnstile:
+        db.run("begin immediate")
+        for _ in range(200):
+            n += 1
+            db.run("insert into big values(?, zeroblob(200))", (n,))
+        db.run("delete from big where n < ?", (n - 2_000,))
+        db.run("commit")
+    if n == 200:
+        print("busy", flush=True)
+"""
+
+SMALL = """
+import sys, time
+from pathlib import Path
+from quaero.storage.sqlite import connect
+from quaero.storage.turnstile import Turnstile
+path = Path(sys.argv[1])
+db, turnstile = connect(path), Turnstile(path)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    begun = time.monotonic()
+    with turnstile:
+        db.run("begin immediate")
+        db.run("insert into small values(1)")
+        db.run("commit")
+    print(time.monotonic() - begun, flush=True)
+"""
+
+
+def program(source: str, path: Path) -> "subprocess.Popen[str]":
+    """A process of its own with this source."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    return subprocess.Popen([sys.executable, "-c", source, str(path)], stdout=subprocess.PIPE, text=True, env=env)
+
+
+def test_small_writes_beside_a_saturated_writer_are_not_kept_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "quaero.db"
+    db = connect(path)
+    db.run("create table big(n integer primary key, data blob)")
+    db.run("create table small(n integer)")
+    with program(BUSY, path) as busy:
+        try:
+            assert busy.stdout is not None
+            assert busy.stdout.readline() == "busy\n"
+            with program(SMALL, path) as small:
+                told, _ = small.communicate(timeout=PATIENCE)
+        finally:
+            busy.kill()
+    waits = [float(line) for line in told.split()]
+    assert len(waits) >= 20
+    assert statistics.median(waits) < 0.05
+    assert max(waits) < 0.25
+    db.handle.close()
+
+
+def test_only_one_is_inside(tmp_path: Path) -> None:
+    inside, most = 0, 0
+    entered: list[int] = []
+
+    def work(name: int) -> None:
+        nonlocal inside, most
+        turnstile = Turnstile(tmp_path / "db")
+        for _ in range(200):
+            with turnstile:
+                inside += 1
+                most = max(most, inside)
+                entered.append(name)
+                inside -= 1
+        turnstile.close()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert (most, len(entered)) == (1, 600)
+
+
+def test_the_second_in_line_holds_the_place_behind_the_first(tmp_path: Path) -> None:
+    first, second = Turnstile(tmp_path / "db"), Turnstile(tmp_path / "db")
+    looking = os.open(tmp_path / "db.next", os.O_RDWR)
+    done = threading.Event()
+
+    def wait() -> None:
+        with second:
+            done.set()
+
+    with first:
+        thread = threading.Thread(target=wait)
+        thread.start()
+        deadline = time.monotonic() + PATIENCE
+        while not is_held(looking) and time.monotonic() < deadline:
+            os.sched_yield()
+        assert is_held(looking)
+        assert not done.is_set()
+    assert done.wait(PATIENCE)
+    thread.join()
+    assert not is_held(looking)
+    os.close(looking)
+
+
+def is_held(handle: int) -> bool:
+    """Whether somebody else has the lock of this open file."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    return False
+
+
+def test_an_error_inside_lets_the_next_one_in(tmp_path: Path) -> None:
+    first, second = Turnstile(tmp_path / "db"), Turnstile(tmp_path / "db")
+    with pytest.raises(ZeroDivisionError), first:
+        raise ZeroDivisionError
+    with second:
+        pass
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    source = (
+        "import sys\nfrom pathlib import Path\nfrom quaero.storage.turnstile import Turnstile\n"
+        "with Turnstile(Path(sys.argv[1])):\n    print('in', flush=True)\n    import signal; signal.pause()\n"
+    )
+    with program(source, tmp_path / "db") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "in\n"
+        holder.kill()
+        with Turnstile(tmp_path / "db"):
+            pass
+
+
+def test_lock_files_stay_and_are_private(tmp_path: Path) -> None:
+    Turnstile(tmp_path / "db").close()
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "db.next": 0o600,
+        "db.write": 0o600,
+    }
