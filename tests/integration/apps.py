@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import logging.config
 import os
 import subprocess
 import sys
@@ -274,6 +275,15 @@ async def talks_async(job: quaero.JobContext) -> None:
         raise KeyError("inner")
     except KeyError:
         job.log.exception("caught")
+
+
+@app.job(kind="configures_logging")
+def configures_logging(job: quaero.JobContext) -> None:
+    """As frameworks do when they are set up: all handlers of the root logger are replaced."""
+    stream = {"class": "logging.StreamHandler"}
+    logging.config.dictConfig({"version": 1, "handlers": {"it": stream}, "root": {"handlers": ["it"], "level": "INFO"}})
+    job.log.info("by its own logger")
+    logging.info("by the root logger")
 
 
 @app.job(kind="leaves_a_talker")

@@ -117,3 +117,11 @@ async def test_output_of_a_program_left_behind_does_not_get_into_the_next_log(en
     await engine.until(service_heard, "the late words in the service log")
     for other in [job, *after]:
         assert not any("too late" in text for text in await engine.texts(other.id))
+
+
+async def test_a_handler_that_sets_up_logging_itself_is_heard_once(engine: Engine) -> None:
+    job = await engine.run("configures_logging")
+
+    texts = await engine.texts(job.id)
+    assert texts.count("by its own logger") == 1
+    assert texts.count("by the root logger") == 1

@@ -1,5 +1,6 @@
 """What the parts of the store's contract share: a store to open, a clock of its own, a worker by hand."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,14 +14,14 @@ from quaero.testing.clock import FakeClock
 from quaero.testing.drive import Hand
 
 
-class StoreTests:
+class StoreTests(ABC):
     """Base of the parts of `StoreContract`."""
 
     pytestmark = pytest.mark.anyio
 
+    @abstractmethod
     def open_store(self, folder: Path, clock: FakeClock) -> AbstractAsyncContextManager[Store]:
         """Open the store kept in `folder`, or make it. Opened twice at once, both are the same store."""
-        raise NotImplementedError
 
     def findings(self, folder: Path, clock: FakeClock) -> list[Any]:
         """What is wrong with the closed store in `folder`; looked at after every test that used `bench`."""

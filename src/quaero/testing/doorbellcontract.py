@@ -6,6 +6,7 @@ waited for become one.
 
 import asyncio
 import multiprocessing
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,14 +19,14 @@ SOON = 10.0  # seconds: how long a ring that must come is waited for
 NOW = 0.05  # seconds: how long one that must not come is waited for
 
 
-class DoorbellContract:
+class DoorbellContract(ABC):
     """All promises of a doorbell."""
 
     pytestmark = pytest.mark.anyio
 
+    @abstractmethod
     def open_doorbell(self, database: Path) -> Doorbell:
         """A doorbell of the store in this file."""
-        raise NotImplementedError
 
     @pytest.fixture
     def stack(self) -> Iterator[ExitStack]:

@@ -127,7 +127,7 @@ class JobLogger(QuickLogger):
         if record.levelno >= self.ours.level:
             self.ours.write(record, self._find())
         for handler in [*self.handlers, *logging.getLogger().handlers]:
-            if handler is not self.ours and record.levelno >= handler.level:
+            if handler is not self.ours and record.levelno >= handler.level and not _would_say_it_again(handler):
                 handler.handle(record)
 
 
@@ -174,8 +174,13 @@ def settle(handler: JobHandler) -> None:
     loggers = [one for one in logging.Logger.manager.loggerDict.values() if isinstance(one, logging.Logger)]
     for logger in [root, *loggers]:
         for other in list(logger.handlers):
-            if isinstance(other, logging.StreamHandler) and isinstance(other.stream, StreamWriter):
+            if _would_say_it_again(other):
                 logger.removeHandler(other)
+
+
+def _would_say_it_again(handler: logging.Handler) -> bool:
+    """Whether what it writes comes back to us, as output of the job."""
+    return isinstance(handler, logging.StreamHandler) and isinstance(handler.stream, StreamWriter)
 
 
 def _formatted(msg: object, args: Any) -> str:

@@ -130,7 +130,8 @@ def trim_small(ledger: Ledger) -> None:
     if limits > MANY_LIMITS:
         ledger.run(
             "delete from limits where in_use = 0 and next_at < ? and not exists"
-            " (select 1 from job where is_step = 1 and 'step:' || job.id = limits.key) and id not in"
+            " (select 1 from job where id = cast(substr(limits.key, 6) as integer) and 'step:' || id = limits.key)"
+            " and id not in"
             " (select limit_id from lane where limit_id is not null"
             " union select step_limit_id from lane where step_limit_id is not null)",
             (ledger.now,),

@@ -120,6 +120,8 @@ class Pool:
     def _free(self, link: Link, sort: Sort) -> int:
         if not link.ready or link.exclusive or link.sort not in (None, sort):
             return 0
+        if link.sort is None and sum(other.sort == sort for other in self.links) >= self.size:
+            return 0  # the one beyond the usual number is there for the other sort
         slots = self._setup.concurrency if sort == Sort.ASYNC else 1
         return max(0, slots + link.recently_finished() - len(link.held))
 

@@ -37,7 +37,9 @@ async def test_what_is_not_said_comes_from_the_kind(bench: Bench) -> None:
     kinds = [a_kind("patient", max_attempts=9, timeout=5), a_kind("plain", max_attempts=0)]
     await bench.store.write(workers.announce, None, kinds, (), 4)
 
-    patient, plain = [(await bench.job(job_id)) for job_id, _ in await accept(bench, a_root("patient"), a_root("plain"))]
+    patient, plain = [
+        (await bench.job(job_id)) for job_id, _ in await accept(bench, a_root("patient"), a_root("plain"))
+    ]
 
     assert (patient.max_attempts, patient.timeout) == (9, 5)
     assert (plain.max_attempts, plain.timeout) == (4, 0)
