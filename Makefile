@@ -42,7 +42,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy src
 	@$(BIN)/lint-imports
-	@$(BIN)/vulture $(CODE)
+	@$(BIN)/vulture src bench
 
 .PHONY: bench
 bench: $(VENV)/.bench redis ## Print the measured figures beside peers (ARGS="--quick --only drain")
