@@ -12,6 +12,7 @@ from pathlib import Path
 from quaero.app import open_store
 from quaero.clock import SystemClock
 from quaero.domain.errors import Conflict, InvalidInput, NotFound
+from quaero.engine.lifecycle.sweep import close_forgotten
 from quaero.settings import Settings
 from quaero.storage.connection import Connection
 from quaero.storage.doctor import Finding, examine, repair
@@ -65,6 +66,7 @@ async def mend(settings: Settings) -> None:
 def _mend(ledger: Ledger) -> None:
     assert isinstance(ledger, SqlLedger)
     repair(ledger.db, "doctor")
+    close_forgotten(ledger, limit=1_000_000)
 
 
 def backup(settings: Settings, target: Path) -> int:

@@ -233,7 +233,8 @@ class Link(asyncio.Protocol):
         code = self._process.wait() if self._process is not None else 0
         now = self._clock.now()
         begun = sum(1 for held in self.held.values() if held.began)
-        alone = self.exclusive or begun == 1
+        # on an event loop others may have begun of which it had no time to tell
+        alone = self.exclusive or (begun == 1 and (self.sort == Sort.PLAIN or len(self.held) == 1))
         last_words: list[Fact] = [self._last_word(held, code or 0, alone, now) for held in self.held.values()]
         self.held.clear()
         self._on_gone(self, last_words)

@@ -91,6 +91,64 @@ async def test_a_tree_of_many_lanes_gets_no_more_of_a_claim_than_another(bench: 
     assert len(set(taken) & set(children)) == 3
 
 
+async def crawl(bench: Bench, hosts: int, each: int = 1) -> set[int]:
+    """A tree with a lane for every host; its children."""
+    parent = await bench.running()
+    children = [
+        a_child(payload={"n": n}, limit=a_limit(f"{parent.id}-{n % hosts}", at_once=99)) for n in range(hosts * each)
+    ]
+    return set(await bench.hand.spawn(parent, children))
+
+
+async def test_a_tree_of_many_lanes_does_not_starve_a_one_job_tree(bench: Bench) -> None:
+    await crawl(bench, 1_000)
+    bench.clock.move(1)
+    lone = await bench.root()
+
+    assert lone in ids(await bench.hand.take(10))
+
+
+async def test_claims_of_one_go_round_by_root_however_many_lanes_each_has(bench: Bench) -> None:
+    trees = [await crawl(bench, hosts, each) for hosts, each in ((1, 60), (60, 1), (5, 12))]
+
+    got = [0, 0, 0]
+    for _ in range(60):
+        bench.clock.move(0.001)
+        [job] = await bench.hand.take(1)
+        got[next(n for n, tree in enumerate(trees) if job.id in tree)] += 1
+
+    assert got == [20, 20, 20]
+
+
+async def test_a_tree_that_has_one_job_at_a_time_does_not_go_before_all_others(bench: Bench) -> None:
+    _, many = await bench.family(20)
+    parent = await bench.running()
+
+    got = []
+    for n in range(12):
+        bench.clock.move(0.001)
+        await bench.hand.spawn(parent, [a_child(payload={"n": n})])
+        got += ids(await bench.hand.take(1))
+
+    assert len(set(got) & set(many)) == 6
+
+
+async def test_a_tree_that_was_served_long_is_not_held_back_by_one_that_was_idle_as_long(bench: Bench) -> None:
+    _, many = await bench.family(60)
+    idle, _ = await bench.family(1)
+    for _ in range(30):
+        bench.clock.move(0.001)
+        await bench.hand.take(1)
+    late = await bench.hand.spawn(idle, [a_child(payload={"late": n}) for n in range(30)])
+
+    got = []
+    for _ in range(10):
+        bench.clock.move(0.001)
+        got += ids(await bench.hand.take(1))
+
+    assert len(set(got) & set(many)) == len(set(got) & set(late)) == 5
+
+
 async def test_a_worker_gets_only_kinds_it_asked_for(bench: Bench) -> None:
     work, other = await bench.root(a_root("work"), a_root("other")), 0
     other = work + 1
