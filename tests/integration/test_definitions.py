@@ -39,6 +39,8 @@ async def test_the_directory_is_loaded_and_a_bad_file_harms_only_itself(
     folder = tmp_path / "job-definitions"
     write(folder, "good", 'id = "good"\nname = "Good"\n[step.one]\ntype = "add"\n')
     write(folder, "bad", 'id = "bad"\nname = "Bad"\n[step.one]\ntype = "add"\ndepends = "nobody"\n')
+    (folder / "nowhere.toml").symlink_to("/nothing/there")
+    (folder / "folder.toml").mkdir()
     write(folder, "strange", 'id = "strange"\nname = "Strange"\n[step.one]\ntype = "of.nobody"\n')
     async with running(settings_for(tmp_path)) as engine:
 
@@ -52,7 +54,11 @@ async def test_the_directory_is_loaded_and_a_bad_file_harms_only_itself(
         assert loaded["good"] is None
         assert "of.nobody" in (loaded["strange"] or "")
         told = " ".join(record.getMessage() for record in caplog.records)
-        assert "bad.toml" in told
+        assert {name for name in ("bad.toml", "nowhere.toml", "folder.toml") if name in told} == {
+            "bad.toml",
+            "nowhere.toml",
+            "folder.toml",
+        }
         assert "depends" in told
         assert "nobody" in told
 

@@ -1,11 +1,13 @@
 """Lanes and limits of one transaction: where ready jobs queue, and how many may be in use at once."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 from quaero.domain.facts import Limit
 from quaero.domain.job import Job
 from quaero.storage.connection import Connection
+from quaero.storage.rotation import Passed, Rotation
+from quaero.storage.sharing import Share
 
 
 def step_limit_key(step_id: int) -> str:
@@ -16,15 +18,17 @@ def step_limit_key(step_id: int) -> str:
 class Lanes:
     """Finds or makes lanes and limits; moves their counts when the ledger is flushed."""
 
-    def __init__(self, db: Connection, now: int, new_jobs: Container[int]) -> None:
+    def __init__(self, db: Connection, now: int, new_jobs: Container[int], rotation: Rotation) -> None:
         self._db = db
+        self._rotation = rotation
+        self._passed = Passed(db)
         self._now = now
         self._new_jobs = new_jobs
         self._lanes: dict[tuple[Any, ...], int] = {}
         self._new_lanes: dict[int, tuple[Any, ...]] = {}
         self._limits: dict[str, int] = {}
         self._step_limits: dict[int, int | None] = {}
-        self.served: set[int] = set()
+        self.served: dict[int, tuple[int, int, int]] = {}
 
     def lane(self, job: Job) -> int:
         """The lane this job queues in, made if new. A lane's id is the id of the first job that needed it."""
@@ -46,9 +50,16 @@ class Lanes:
         )
         return found[0][0] if found else None
 
-    def serve(self, lane_id: int) -> None:
-        """This lane had its turn."""
-        self.served.add(lane_id)
+    def serve(self, shares: Iterable[Share]) -> None:
+        """These lanes had their turn; one that was emptied has no place until it queues again."""
+        latest: dict[int, int] = {}
+        for share in shares:
+            if share.turn >= latest.get(share.priority, 0):
+                latest[share.priority] = share.turn
+            if not share.is_whole:
+                self.served[share.lane] = (share.root_id, share.priority, share.turn + 1)
+        for priority, turn in latest.items():
+            self._passed.move(priority, turn)
 
     def limit_id(self, limit: Limit) -> int:
         """The id of a limit, made or updated to these bounds."""
@@ -71,20 +82,44 @@ class Lanes:
 
     def save_lanes(self, lanes: dict[int, int]) -> None:
         """Store new lanes and move ready counts."""
-        new = self._new_lanes
-        if new:
+        place = self._rotation.place
+        passed = self._passed.at
+        if self._new_lanes:
             self._db.run_many(
                 "insert into lane(id, priority, kind, root_id, step_id, limit_id, step_limit_id, n_ready, turn)"
                 " values(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(lane_id, *key, lanes.pop(lane_id, 0), self._now) for lane_id, key in new.items()],
+                [
+                    (
+                        lane_id,
+                        *key,
+                        lanes.pop(lane_id, 0),
+                        passed(key[0]) if key[2] in self._new_jobs else place(key[2], key[0], passed(key[0])),
+                    )
+                    for lane_id, key in self._new_lanes.items()
+                ],
             )
             self._new_lanes = {}
+        self._queue_again([lane_id for lane_id, n in lanes.items() if n > 0])
         moved = [(n, lane_id) for lane_id, n in lanes.items() if n]
         if moved:
             self._db.run_many("update lane set n_ready = n_ready + ? where id = ?", moved)
         if self.served:
-            self._db.run_many("update lane set turn = ? where id = ?", [(self._now, i) for i in self.served])
-            self.served = set()
+            turns = [(place(*behind), lane_id) for lane_id, behind in self.served.items()]
+            self._db.run_many("update lane set turn = ? where id = ?", turns)
+            self.served = {}
+        self._passed.save()
+
+    def _queue_again(self, growing: list[int]) -> None:
+        """Give a place to those of these lanes in which nothing was ready."""
+        if not growing:
+            return
+        empty = self._db.rows(
+            f"select id, root_id, priority from lane where n_ready = 0 and {self._db.member('id')}",
+            (self._db.array(growing),),
+        )
+        turns = [(self._rotation.place(root, priority, self._passed.at(priority)), i) for i, root, priority in empty]
+        if turns:
+            self._db.run_many("update lane set turn = ? where id = ?", turns)
 
     def save_uses(self, uses: dict[int, int], taken: set[int]) -> None:
         """Move the limits' use; one under which a job was `taken` and that keeps them apart is closed for a while."""

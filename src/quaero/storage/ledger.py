@@ -24,6 +24,8 @@ from quaero.storage.journalwriter import JournalWriter
 from quaero.storage.lanes import Lanes
 from quaero.storage.lookup import SqlLookup
 from quaero.storage.port import Note
+from quaero.storage.rotation import Rotation
+from quaero.storage.sharing import Share
 
 
 class SqlLedger(JobMap):
@@ -39,6 +41,7 @@ class SqlLedger(JobMap):
         rng: Random,
         admit: Callable[[], None] = lambda: None,
         memory: dict[int, Job] | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         super().__init__(db, memory if memory is not None else {})
         self.admit = admit
@@ -46,7 +49,7 @@ class SqlLedger(JobMap):
         self.rng = rng
         self.child_level = child_level
         self.find = SqlLookup(db, self)
-        self._queues = Lanes(db, now, self._new)
+        self._queues = Lanes(db, now, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self._journal = JournalWriter(self)
         self._kinds: dict[str, tuple[int, int] | None] = {}
@@ -64,9 +67,9 @@ class SqlLedger(JobMap):
         """The lane this job queues in, made if new."""
         return self._queues.lane(job)
 
-    def serve(self, lane_id: int) -> None:
-        """This lane had its turn."""
-        self._queues.served.add(lane_id)
+    def serve(self, shares: Iterable[Share]) -> None:
+        """These lanes had their turn."""
+        self._queues.serve(shares)
 
     def limit_id(self, limit: Limit) -> int:
         """The id of a limit, made or updated to these bounds."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ from quaero.domain.status import JobStatus
 from quaero.storage.connection import Connection
 from quaero.storage.jobmap import LEAF_SQL
 from quaero.storage.port import Want, WorkerRow
+from quaero.storage.sharing import Share, share_out
 
 if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
 
 _LANES = """
 select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use,
- l.root_id
+ l.root_id, l.turn
 from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
 where l.n_ready > 0 {only}
  and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
@@ -46,26 +47,26 @@ class SqlLookup:
         if want.n <= 0 or not want.kinds:
             return []
         shares = self._shares(want)
-        whole = [lane for lane, (share, n_ready) in shares.items() if share >= n_ready]
+        whole = [share.lane for share in shares if share.is_whole]
         picked = self._select(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),)) if whole else []
-        for lane, (share, n_ready) in shares.items():
-            if share < n_ready:
-                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (lane, share))
-                self._ledger.serve(lane)  # an emptied lane has no turn to lose
+        for share in shares:
+            if not share.is_whole:
+                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (share.lane, share.taken))
+        self._ledger.serve(shares)
         return picked
 
-    def _shares(self, want: Want) -> dict[int, tuple[int, int]]:
-        """How many to take of which lane: {lane: (share, n_ready)}."""
+    def _shares(self, want: Want) -> list[Share]:
+        """How many to take of which lane."""
         only = f"and {self._db.member('l.kind')}" + (" and l.root_id = ?" if want.root_id is not None else "")
         params: list[Any] = [self._db.array(want.kinds)]
         if want.root_id is not None:
             params.append(want.root_id)
         lanes = self._db.rows(_LANES.format(only=only), (*params, self._ledger.now, want.n))
-        shares: dict[int, tuple[int, int]] = {}
+        shares: list[Share] = []
         room: dict[int, int] = {}
         left = want.n
         for _, group in groupby(lanes, key=lambda lane: lane[1]):
-            left = _share_out(list(group), left, room, shares)
+            left = share_out(list(group), left, room, shares)
             if left <= 0:
                 break
         return shares
@@ -186,70 +187,3 @@ class SqlLookup:
 def _any_pending(top: Job) -> bool:
     """Whether a tree or step still has pending jobs, by its tallies."""
     return top.status == JobStatus.PENDING or bool(top.tallies and (top.tallies[0] or top.tallies[6]))
-
-
-Lane = tuple[int, int, int, int | None, int | None, int | None, int | None, int | None, int]
-"""id, priority, n_ready, limit, free places, apart, step limit, free places, root."""
-
-
-def _share_out(lanes: list[Lane], left: int, room: dict[int, int], shares: dict[int, tuple[int, int]]) -> int:
-    """Divide `left` among the trees of one priority, evenly, what one cannot use going to the others; what remains."""
-    trees: dict[int, list[_Share]] = defaultdict(list)
-    for lane in lanes:
-        _, _, _, limit, free, apart, step_limit, step_free, root_id = lane
-        if limit is not None:
-            room.setdefault(limit, min(free or 0, 1) if apart else free or 0)
-        if step_limit is not None:
-            room.setdefault(step_limit, step_free or 0)
-        trees[root_id].append(_Share(lane, room))
-    left = _evenly(left, [of_tree[0].take if len(of_tree) == 1 else _Tree(of_tree).take for of_tree in trees.values()])
-    for of_tree in trees.values():
-        shares.update({share.lane: (share.taken, share.n_ready) for share in of_tree if share.taken})
-    return left
-
-
-def _evenly(left: int, takers: list[Callable[[int], int]]) -> int:
-    """Let each take as much as any other while they can; what remains."""
-    while left > 0 and takers:
-        each = max(1, left // len(takers))
-        able = []
-        for take in takers:
-            wanted = min(each, left)
-            given = take(wanted)
-            left -= given
-            if given == wanted:
-                able.append(take)
-        takers = able
-    return left
-
-
-class _Share:
-    """What one lane gets of a claim."""
-
-    __slots__ = ("_limits", "_room", "lane", "n_ready", "taken")
-
-    def __init__(self, lane: Lane, room: dict[int, int]) -> None:
-        self.lane, self.n_ready = lane[0], lane[2]
-        self.taken = 0
-        self._limits = [limit for limit in (lane[3], lane[6]) if limit is not None]
-        self._room = room
-
-    def take(self, n: int) -> int:
-        """Up to `n` more, as its limits allow."""
-        room = self._room
-        n = min(n, self.n_ready - self.taken, *(room[limit] for limit in self._limits))
-        for limit in self._limits:
-            room[limit] -= n
-        self.taken += n
-        return n
-
-
-class _Tree:
-    """The lanes of one tree, which share what the tree gets."""
-
-    def __init__(self, shares: list[_Share]) -> None:
-        self._shares = shares
-
-    def take(self, n: int) -> int:
-        """Up to `n` more, evenly over its lanes."""
-        return n - _evenly(n, [share.take for share in self._shares])

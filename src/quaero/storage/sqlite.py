@@ -22,6 +22,7 @@ from quaero.failpoints import failpoint
 from quaero.storage.connection import Row
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.migrate import migrate
+from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
 from quaero.storage.turnstile import Turnstile
 
@@ -159,6 +160,7 @@ class SqliteWriter:
             "rng": rng,
             "admit": self.space.admit,
             "memory": {},
+            "rotation": Rotation(),
         }
         self._turnstile = Turnstile(path)
         with _closed_on_error(self._turnstile.close), translated(path), self._turnstile:

@@ -60,7 +60,7 @@ class Catalogue:
 
     def _stamp(self) -> tuple[tuple[str, int], ...]:
         files = self._directory.glob("*.toml") if self._directory.is_dir() else ()
-        return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in files))
+        return tuple(sorted((file.name, _changed_at(file)) for file in files))
 
     async def _save(self, definition: Definition) -> None:
         due = next_fire(definition.schedule, self._clock.now()) if definition.schedule else 0
@@ -72,6 +72,13 @@ def check_again(ledger: Ledger) -> None:
     rows = ledger.rows("select source, body, next_at from definition where problem is not null")
     for source, body, next_at in rows:
         save_definition(ledger, _read(body), source, body, next_at)
+
+
+def _changed_at(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # gone since it was listed, or a link that leads nowhere: reading it will say so
+        return 0
 
 
 def _read(body: str) -> Definition:

@@ -1,13 +1,10 @@
 """Claims: who is next, how many at once, and when; a limit is never passed, a small tree never starves."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quaero.domain.facts import ErrorInfo, How
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.reserve import reserve
-from quaero.storage.lookup import Lane, _share_out
 from quaero.testing import Bench, Hand
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step, ended
 
@@ -316,54 +313,3 @@ async def test_jobs_deep_below_a_step_count_for_its_limit(bench: Bench) -> None:
     await bench.hand.end(job)
     assert ids(await bench.hand.take()) == [below]
     assert job.id == child
-
-
-@st.composite
-def lanes(draw: st.DrawFn) -> list[Lane]:
-    limits = {key: (draw(st.integers(1, 5)), draw(st.sampled_from([0, 1]))) for key in (1, 2)}
-    steps = {key: draw(st.integers(1, 5)) for key in (8, 9)}
-    found: list[Lane] = []
-    for lane_id in range(draw(st.integers(1, 6))):
-        limit = draw(st.sampled_from([None, 1, 2]))
-        step = draw(st.sampled_from([None, 8, 9]))
-        free, apart = limits[limit] if limit is not None else (None, 0)
-        found.append(
-            (
-                lane_id,
-                0,
-                draw(st.integers(1, 6)),
-                limit,
-                free,
-                apart,
-                step,
-                steps[step] if step else None,
-                draw(st.integers(1, 3)),
-            )
-        )
-    return found
-
-
-@given(lanes(), st.integers(1, 12))
-def test_sharing_out_never_passes_a_limit_and_leaves_nothing_it_could_give(found: list[Lane], n: int) -> None:
-    shares: dict[int, tuple[int, int]] = {}
-
-    left = _share_out(found, n, {}, shares)
-
-    given_out = {lane_id: share for lane_id, (share, _) in shares.items()}
-    assert sum(given_out.values()) == n - left
-    used: dict[int, int] = {}
-    for lane_id, _, n_ready, limit, _, _, step, _, _ in found:
-        assert given_out.get(lane_id, 0) <= n_ready
-        for key in (limit, step):
-            if key is not None:
-                used[key] = used.get(key, 0) + given_out.get(lane_id, 0)
-    for _, _, _, limit, free, apart, step, step_free, _ in found:
-        if limit is not None:
-            assert used[limit] <= (min(free or 0, 1) if apart else free or 0)
-        if step is not None:
-            assert used[step] <= (step_free or 0)
-    if left:
-        for lane_id, _, n_ready, limit, free, apart, step, step_free, _ in found:
-            full = given_out.get(lane_id, 0) == n_ready
-            full = full or (limit is not None and used[limit] == (min(free or 0, 1) if apart else free))
-            assert full or (step is not None and used[step] == step_free)

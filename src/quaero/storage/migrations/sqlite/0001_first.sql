@@ -56,6 +56,7 @@ create table lane(
 );
 create index lane_of_root on lane(root_id);
 create index lane_ready on lane(priority desc, turn) where n_ready > 0;
+create table turn(priority integer primary key, passed integer not null);
 
 create table limits(
   id integer primary key, key text not null unique, at_once integer not null, apart integer not null default 0,
