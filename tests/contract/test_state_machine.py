@@ -305,15 +305,13 @@ class Histories(RuleBasedStateMachine):
 
     def to_retry(self, node: Node, failed_children: bool) -> list[Node]:
         if not failed_children:
-            return [node] if node.status in (S.FAILED, S.CANCELLED) and not self.stopping(node) else []
-        below = list(node.children)
-        for one in below:
-            below += one.children
-        return [
-            one
-            for one in below
-            if one.status == S.FAILED and (one.own_failed or not one.children) and not self.stopping(one)
-        ]
+            chosen = [node] if node.status in (S.FAILED, S.CANCELLED) else []
+        else:
+            chosen = list(node.children)
+            for one in chosen:
+                chosen += one.children
+            chosen = [one for one in chosen if one.status == S.FAILED and (one.own_failed or not one.children)]
+        return [one for one in chosen if not self.stopping(one) and not one.is_dropped]
 
     def stopping(self, node: Node) -> bool:
         """Whether a cancellation above or at it is still under way."""

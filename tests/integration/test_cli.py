@@ -7,9 +7,12 @@ import re
 import signal
 import threading
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from tests.integration.program import Program, Running, http, wait_for
+from tests.integration.program import CONFIG, Program, Running, http, wait_for
 
 TREE = """
 id = "tree"
@@ -22,6 +25,22 @@ kind = "{kind}"
 type = "add"
 depends = "one"
 """
+
+
+class Demo(NamedTuple):
+    """`quaero up --demo`, under way."""
+
+    program: Program
+    up: Running
+    address: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Started before the other tests of this module: a polite crawl takes its time, and need not be watched."""
+    program = Program(tmp_path_factory.mktemp("demo"))
+    yield Demo(program, *program.up("--demo"))
+    program.close()
 
 
 def tree(program: Program, kind: str = "add") -> str:
@@ -152,6 +171,23 @@ def test_ctrl_c_without_a_terminal_cancels_the_tree_before_leaving(program: Prog
     program.run("doctor")
 
 
+def test_ctrl_c_twice_leaves_at_once_and_takes_the_work_along(tmp_path: Path) -> None:
+    program = Program(tmp_path, CONFIG.replace('grace = "1s"', 'grace = "60s"'))
+    try:
+        running = program.start("run", tree(program, "ignores_cancel"), "--app", "tests.integration.apps")
+        running.until("20 running")
+
+        running.send(signal.SIGINT)
+        running.until("ctrl-C again leaves at once")
+        running.send(signal.SIGINT)
+
+        assert running.wait(15) == 130
+        assert not program.processes()
+        program.run("doctor")
+    finally:
+        program.close()
+
+
 class Terminal:
     """A command on a terminal of its own: what is on it, and a way to type."""
 
@@ -227,8 +263,8 @@ def test_on_a_terminal_ctrl_c_asks_first_and_no_goes_on(program: Program) -> Non
 # --- the demo
 
 
-def test_the_demo_crawls_its_site_to_the_end(program: Program) -> None:
-    up, address = program.up("--demo")
+def test_the_demo_crawls_its_site_to_the_end(demo: Demo) -> None:
+    program, up, address = demo
     line = up.until("crawling the demo's news site")
     [job_id] = re.findall(r"as job (\d+)", line)
 

@@ -60,6 +60,18 @@ async def test_jobs_of_one_limit_key_begin_apart_from_each_other(engine: Engine)
     assert max(gaps) <= 900_000
 
 
+async def test_what_has_a_higher_priority_begins_first(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, executors=1, concurrency=1)) as engine:
+        holding = await engine.submit("rests")
+        await engine.reaches(holding, "running")
+        jobs = {priority: await engine.submit("add", priority=priority) for priority in (0, -5, 10, 3)}
+
+        await engine.cancel(holding)
+
+        begun = {priority: (await engine.ended(job_id)).started_at for priority, job_id in jobs.items()}
+        assert sorted(begun, key=begun.__getitem__) == [10, 3, 0, -5]
+
+
 async def test_a_parent_that_died_after_spawning_finds_its_children_again(engine: Engine) -> None:
     root = await engine.run("crashing_parent")
 

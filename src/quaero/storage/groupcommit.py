@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from quaero.domain.errors import StoreUnavailable
+from quaero.domain.errors import StoreLocked, StoreUnavailable
 
 MAX_BATCH = 256
 
@@ -41,16 +41,18 @@ class GroupCommit:
         self._transactions = transactions
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closed = False
+        self._door = threading.Lock()  # nothing may be put behind the last request
         self._busy_since = 0.0
         self._thread = threading.Thread(target=self._run, name="quaero-writer", daemon=True)
         self._thread.start()
 
     def submit(self, script: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Future[Any]":
         """Queue a script; the future is done after its commit."""
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
         answer: Future[Any] = Future()
-        self._waiting.put(Request(script, args, kwargs, answer))
+        with self._door:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            self._waiting.put(Request(script, args, kwargs, answer))
         return answer
 
     @property
@@ -61,10 +63,11 @@ class GroupCommit:
 
     def close(self) -> None:
         """Run what is waiting, then stop the thread."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.put(None)
-            self._thread.join()
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -93,8 +96,9 @@ class GroupCommit:
         try:
             results = self._transactions.transact(lambda ledger: [r.script(ledger, *r.args, **r.kwargs) for r in batch])
         except BaseException as error:
-            if len(batch) == 1:
-                batch[0].answer.set_exception(error)
+            if len(batch) == 1 or isinstance(error, StoreLocked):  # no script is to blame, and each would wait as long
+                for request in batch:
+                    request.answer.set_exception(error)
             else:
                 for request in batch:
                     self._commit([request])

@@ -15,6 +15,11 @@ FULL_SQL = ", ".join(f"job.{column}" for column in _COLUMNS + _TALLIES)
 COUNT_LIMIT = 10_000
 
 
+def _seen(table: str) -> str:
+    """SQL that is true of what belongs to a tree nobody has deleted."""
+    return f"{table}.root_id not in (select id from job where purging = 1)"
+
+
 def to_job(row: Row) -> Job:
     """A job of a row of `FULL_SQL`."""
     job = Job(*row[:-NO_TALLIES])
@@ -33,7 +38,7 @@ def jobs_by_id(db: Connection, ids: list[int]) -> list[Job]:
 
 
 def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
-    clauses, params = ["job.id > 0", "job.purging = 0"], []
+    clauses, params = ["job.id > 0", "job.purging = 0" if where.roots else _seen("job")], []
     for sql, value in (
         ("job.parent_id = ?", where.parent_id),
         ("job.root_id = ?", where.root_id),
@@ -89,10 +94,8 @@ def _count(db: Connection, where: JobFilter, sql: str, params: list[Any]) -> tup
 
 def steps(db: Connection, root_id: int) -> list[Job]:
     """The steps of a tree in their order."""
-    return [
-        to_job(row)
-        for row in db.rows(f"select {FULL_SQL} from job where root_id = ? and is_step = 1 order by id", (root_id,))
-    ]
+    sql = f"select {FULL_SQL} from job where root_id = ? and is_step = 1 and {_seen('job')} order by id"
+    return [to_job(row) for row in db.rows(sql, (root_id,))]
 
 
 def errors(db: Connection, root_id: int) -> list[ErrorGroup]:
@@ -110,7 +113,8 @@ _DOCUMENT = "document.id, document.job_id, document.root_id, url, document.title
 
 def documents(db: Connection, q: str | None, root_id: int | None, after: int, limit: int) -> list[StoredDocument]:
     """Documents by id above `after`, or the best hits of a full-text search."""
-    only, params = ("and root_id = ?", [root_id]) if root_id is not None else ("", [])
+    only, params = (" and root_id = ?", [root_id]) if root_id is not None else ("", [])
+    only = f"and {_seen('document')}{only}"
     if q is None:
         rows = db.rows(
             f"select {_DOCUMENT}, '' from document where document.id > ? {only} order by document.id limit ?",

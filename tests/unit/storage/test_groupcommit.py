@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from quaero.domain.errors import StoreUnavailable
+from quaero.domain.errors import StoreLocked, StoreUnavailable
 from quaero.storage.groupcommit import MAX_BATCH, GroupCommit
 
 PATIENCE = 30.0  # seconds
@@ -131,6 +132,45 @@ def test_closing_finishes_what_waits_and_takes_nothing_more(book: Book) -> None:
     with pytest.raises(StoreUnavailable, match="closed"):
         commits.submit(put, (4,), {})
     commits.close()
+
+
+def test_every_request_is_answered_or_refused_however_it_meets_the_closing(book: Book) -> None:
+    for _ in range(30):
+        commits = GroupCommit(book)
+        taken: list[Future[Any]] = []
+
+        def pour(commits: GroupCommit = commits, taken: "list[Future[Any]]" = taken) -> None:
+            try:
+                while True:
+                    taken.append(commits.submit(put, (1,), {}))
+            except StoreUnavailable:
+                return
+
+        pourers = [threading.Thread(target=pour) for _ in range(2)]
+        for thread in pourers:
+            thread.start()
+        commits.close()
+        for thread in pourers:
+            thread.join(PATIENCE)
+        assert [answer.result(PATIENCE) for answer in taken] == ["put 1"] * len(taken)
+
+
+def test_a_locked_store_is_waited_for_once_for_all_that_wait(book: Book, commits: GroupCommit) -> None:
+    """Each try takes as long as the patience with the other program: one for the batch, not one for each of it."""
+    tries: list[int] = []
+
+    def locked(work: Callable[[Any], Any]) -> Any:
+        tries.append(1)
+        raise StoreLocked("held by another program")
+
+    gate = Gate(commits)
+    answers = [commits.submit(put, (n,), {}) for n in range(6)]
+    commits._transactions.transact = locked  # type: ignore[method-assign]
+    gate.open.set()
+    for answer in answers:
+        with pytest.raises(StoreLocked):
+            answer.result(PATIENCE)
+    assert len(tries) == 1
 
 
 def test_a_commit_that_hangs_shows(commits: GroupCommit) -> None:

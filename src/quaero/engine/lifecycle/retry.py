@@ -6,7 +6,7 @@ from quaero.domain.status import CANCELLED, FAILED, WORDS
 from quaero.engine.lifecycle.cancel import Acted, find_job
 from quaero.engine.lifecycle.definitions import run_stored
 from quaero.engine.lifecycle.enqueue import add_job
-from quaero.engine.lifecycle.moves import SKIPPED, TREE_STOPPED, listed
+from quaero.engine.lifecycle.moves import PENDING_CHILDREN, SKIPPED, TREE_STOPPED, listed
 from quaero.engine.lifecycle.rounds import MOST, failed_below, restart
 from quaero.storage.port import Ledger
 
@@ -30,7 +30,7 @@ def retry(ledger: Ledger, job_id: int, failed_children: bool = False, fingerprin
         chosen = [job]
     else:
         raise Conflict(f"job {job_id} is {WORDS[job.status]}: only a failed or cancelled job can be retried")
-    free = [one for one in chosen if listed(ledger, one) is None]
+    free = [one for one in chosen if not _is_being_stopped(ledger, one)]
     if chosen and not free:
         raise Conflict(f"job {job_id} is {WORDS[job.status]} and still being cancelled: retry when that is done")
     if not free:
@@ -50,6 +50,14 @@ def _check_tree(ledger: Ledger, job: Job) -> None:
         other = ledger.find.open_root(root.kind, root.key)
         if other is not None:
             raise Conflict(f"job {root.id} is {WORDS[root.status]}, and job {other} is open with its key {root.key!r}")
+
+
+def _is_being_stopped(ledger: Ledger, job: Job) -> bool:
+    """Whether a new round would be cancelled at once: with what is above it, or as a child of one that has failed."""
+    modes = ledger.cancel_lists.get(job.root_id, {})
+    return listed(ledger, job) is not None or (
+        job.parent_id is not None and modes.get(job.parent_id) == PENDING_CHILDREN
+    )
 
 
 def _stopped_below(ledger: Ledger, root: Job) -> list[Job]:

@@ -50,6 +50,10 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
         if ledger.kind_info(kind) is None:
             raise UnknownKind(f"no worker has ever announced the kind {kind!r}: register it, or correct the name")
     for child in fact.children:
+        if child.limit is not None and child.limit.key.startswith("step:"):
+            raise InvalidInput(
+                f"the limit key {child.limit.key!r} begins with `step:`, which stands for a step's `limit`"
+            )
         if child.after:
             _check_siblings(ledger, _parent(ledger, spawner, child), child.after)
     found = _known(ledger, spawner, fact, memory)

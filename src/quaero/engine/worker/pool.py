@@ -8,10 +8,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 
 from quaero.clock import Clock
-from quaero.domain.facts import Fact, How
+from quaero.domain.facts import Ended, Fact, How
 from quaero.engine.protocol import FromExecutor, KindInfo, Setup, Sort, Stop, Task
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.wardship import Wardship
@@ -54,8 +54,12 @@ class Pool:
 
     def fill(self) -> None:
         """Start what is missing."""
-        for _ in range(self.size - len(self.links) - self._starting):
+        for _ in range(self.size - len(self._shared()) - self._starting):
             self._start()
+
+    def _shared(self) -> list[Link]:
+        """The executors that are not for one job alone: of these there are as many as was asked for."""
+        return [link for link in self.links if not link.exclusive]
 
     def _start(self, delay: float = 0.0) -> None:
         self._starting += 1
@@ -88,7 +92,7 @@ class Pool:
         if link in self.links:
             self.links.remove(link)
         self._on_facts(last_words)
-        if not self.closing and len(self.links) + self._starting < self.size:
+        if not self.closing and len(self._shared()) + self._starting < self.size:
             self._start(0.0 if last_words or link.was_ready else RESTART_SECONDS)
 
     def announce(self, kinds: list[KindInfo]) -> None:
@@ -99,7 +103,7 @@ class Pool:
 
     def wants(self, root_id: int | None, most: int) -> list[Want]:
         """How much of each sort could start soon: free slots, and what was finished in the last 50 ms."""
-        if self.closing or not self.links or self._alone:
+        if self.closing or not self.links:
             return []
         found = []
         for sort in Sort:
@@ -112,7 +116,7 @@ class Pool:
         return found
 
     def _serving(self, sort: Sort) -> bool:
-        return any(link.sort == sort for link in self.links)
+        return any(link.sort == sort for link in self._shared())
 
     def _room(self, sort: Sort) -> int:
         return sum(self._free(link, sort) for link in self.links)
@@ -120,7 +124,7 @@ class Pool:
     def _free(self, link: Link, sort: Sort) -> int:
         if not link.ready or link.exclusive or link.sort not in (None, sort):
             return 0
-        if link.sort is None and sum(other.sort == sort for other in self.links) >= self.size:
+        if link.sort is None and sum(other.sort == sort for other in self._shared()) >= self.size:
             return 0  # the one beyond the usual number is there for the other sort
         slots = self._setup.concurrency if sort == Sort.ASYNC else 1
         return max(0, slots + link.recently_finished() - len(link.held))
@@ -131,11 +135,6 @@ class Pool:
         """Take reserved tasks and hand them out."""
         for task in tasks:
             self._backlog[self.sorts.get(task.kind, Sort.ASYNC)].append(task)
-        self.feed()
-
-    def give_alone(self, tasks: list[Task]) -> None:
-        """Take tasks that must each have an executor to themselves (their start is recorded already)."""
-        self._alone.extend(tasks)
         self.feed()
 
     def feed(self) -> None:
@@ -149,10 +148,6 @@ class Pool:
                     break
                 share = max(1, min(free, -(-len(backlog) // max(1, self._open(sort))), FRAME_TASKS))
                 link.run(sort, [backlog.popleft() for _ in range(min(share, len(backlog)))])
-        while self._alone and (link := self._idle()) is not None:
-            task = self._alone.popleft()
-            link.run(self.sorts.get(task.kind, Sort.ASYNC), [task])
-            link.has_to_itself(task)
 
     def _open(self, sort: Sort) -> int:
         return sum(self._free(link, sort) > 0 for link in self.links)
@@ -164,12 +159,45 @@ class Pool:
             self._make_room(Sort.ASYNC)
         return found
 
-    def _idle(self) -> Link | None:
-        return next((link for link in self.links if link.ready and not link.held), None)
+    # --- one to each
+
+    def set_apart(self, tasks: Sequence[Task]) -> None:
+        """Take tasks that must each have an executor to themselves."""
+        self._alone.extend(tasks)
+
+    def choose_alone(self) -> list[tuple[Link, Task]]:
+        """Those of them that could run now, each with an executor that is kept free for it."""
+        chosen: list[tuple[Link, Task]] = []
+        while self._alone and not self.closing and len(self.links) - len(self._shared()) < self.size:
+            link = next((link for link in self._shared() if link.ready and not link.held), None)
+            if link is None:
+                if not self._starting:
+                    self._start()
+                break
+            link.exclusive = True
+            chosen.append((link, self._alone.popleft()))
+            self.fill()
+        return chosen
+
+    def not_yet(self, chosen: list[tuple[Link, Task]]) -> None:
+        """Their start could not be recorded: they wait on, in their order."""
+        for link, task in reversed(chosen):
+            link.exclusive = False
+            self._alone.appendleft(task)
+
+    def run_alone(self, chosen: list[tuple[Link, Task]], stop: Container[int]) -> None:
+        """Run them, their start is recorded; but not those that are to stop, or whose executor was lost meanwhile."""
+        for link, task in chosen:
+            if task.job_id in stop or link not in self.links:
+                link.exclusive = False
+                self._on_facts([Ended(task.job_id, task.epoch, self._clock.now(), 0, How.UNTOUCHED)])
+                continue
+            link.run(self.sorts.get(task.kind, Sort.ASYNC), [task])
+            link.has_to_itself(task)
 
     def _make_room(self, sort: Sort) -> None:
         """Nobody runs this sort and nobody is free: one more executor."""
-        if not self._serving(sort) and not self._starting and len(self.links) <= self.size and not self.closing:
+        if not self._serving(sort) and not self._starting and len(self._shared()) <= self.size and not self.closing:
             self._start()
 
     def waiting(self) -> list[Task]:
@@ -234,8 +262,8 @@ class Pool:
     def retire_extra(self) -> None:
         """Let executors beyond the configured number go when they have been idle for a while."""
         now = time.monotonic()
-        idle = [link for link in self.links if not link.held and link.ready and link.quiet_for(now) > IDLE_SECONDS]
-        for link in idle[: max(0, len(self.links) - self.size)]:
+        idle = [link for link in self._shared() if not link.held and link.ready and link.quiet_for(now) > IDLE_SECONDS]
+        for link in idle[: max(0, len(self._shared()) - self.size)]:
             self.links.remove(link)
             link.send(Stop())
 

@@ -19,13 +19,13 @@ from functools import partial
 
 from quaero.clock import Clock
 from quaero.domain.errors import StoreUnavailable
-from quaero.domain.facts import Began, Ended, Fact, How, Lines
+from quaero.domain.facts import Ended, Fact, How, Lines
 from quaero.doorbell.port import Doorbell
 from quaero.engine.lifecycle import workers
 from quaero.engine.lifecycle.round import Round, play
 from quaero.engine.lifecycle.service import append_service
 from quaero.engine.lifecycle.spawn import Memory
-from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, SpawnAnswer, Task
+from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, SpawnAnswer
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.engine.worker.chores import Chores
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
@@ -37,6 +37,7 @@ from quaero.engine.worker.link import Link
 from quaero.engine.worker.pace import Pace
 from quaero.engine.worker.pool import Pool
 from quaero.engine.worker.questions import answer_question
+from quaero.engine.worker.solo import Solo
 from quaero.engine.worker.timer import Timer
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
@@ -64,6 +65,7 @@ class Worker:
         self._root_id = config.root_id
         self._pace = Pace()
         self._memory: Memory = {}
+        self._solo = Solo(store, self._pool, clock, self._memory)
         self._stopping = False
         self._look = False
         self._look_at = 0.0
@@ -152,6 +154,7 @@ class Worker:
             if drain_until and time.monotonic() >= drain_until:
                 self._pool.kill()
             if not await self._round():
+                await self._solo.run(self.worker_id)
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -185,7 +188,7 @@ class Worker:
         self._use(answer)
         if facts:
             self._deliveries.ring()
-        await self._run_alone(answer.alone)
+        await self._solo.run(self.worker_id, answer.alone)
         return True
 
     async def _wait_for_store(self, facts: list[Fact], trouble: StoreUnavailable) -> None:
@@ -225,15 +228,6 @@ class Worker:
             self._pool.stop_jobs(lost, self._config.grace)
         failpoint("round.before_dispatch")
         self._pool.give(answer.tasks)
-
-    async def _run_alone(self, tasks: list[Task]) -> None:
-        """Record the start first: should this job take its process down again, the attempt has counted."""
-        if not tasks:
-            return
-        began: list[Fact] = [Began(task.job_id, task.epoch, self._clock.now()) for task in tasks]
-        held = [(task.job_id, task.epoch) for task in tasks]
-        answer = await self._store.write(play, self.worker_id, began, (), self._memory, held)
-        self._pool.give_alone([task for task in tasks if task.job_id not in answer.stop])
 
     async def _begin_drain(self) -> None:
         await self._store.write(workers.drain, self.worker_id)

@@ -62,6 +62,9 @@ async def test_a_deleted_tree_is_gone_at_once_and_its_rows_follow(bench: Bench) 
     assert acted.affected == 8
     assert await bench.store.job(parent.id) is None
     assert await bench.store.jobs_by_id(ids) == []
+    assert await bench.store.documents(q="text") == await bench.store.documents() == []
+    for where in (JobFilter(kind="work"), JobFilter(parent_id=parent.id), JobFilter(root_id=parent.id)):
+        assert [job.id for job in (await bench.store.jobs(where)).jobs if job.id != kept.id] == []
     assert [job.id for job in (await bench.store.jobs(JobFilter(roots=True))).jobs] == [kept.id]
     with pytest.raises(NotFound):
         await bench.retry(parent.id)

@@ -213,6 +213,23 @@ async def test_nothing_under_a_cancellation_under_way_can_be_retried(bench: Benc
     assert await bench.status(parent.id) == S.CANCELLED
 
 
+async def test_a_child_of_a_parent_that_has_failed_and_still_waits_cannot_be_retried_yet(bench: Bench) -> None:
+    parent = await bench.running(ONCE)
+    ids = await bench.hand.spawn(parent, [a_child(payload={"n": n}, max_attempts=1) for n in range(3)])
+    failed, busy = await bench.hand.take(2)
+    await bench.hand.begin(busy)
+    await bench.hand.end(failed, parent, how=How.FAILED)
+    await bench.settle()
+
+    for child in (ids[0], ids[2]):
+        with pytest.raises(Conflict, match="still being cancelled"):
+            await bench.retry(child)
+
+    await bench.hand.end(busy)
+    await bench.retry(ids[0])
+    assert await bench.statuses([parent.id, ids[0]]) == [S.WAITING, S.PENDING]
+
+
 async def test_one_branch_being_cancelled_does_not_keep_another_from_being_retried(bench: Bench) -> None:
     parent = await bench.running(ONCE)
     ids = await bench.hand.spawn(parent, [a_child(payload={"n": n}, max_attempts=1) for n in range(2)])

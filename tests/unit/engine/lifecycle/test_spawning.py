@@ -5,7 +5,7 @@ import pytest
 from quaero.domain.facts import How
 from quaero.domain.status import JobStatus as S
 from quaero.testing import Bench
-from quaero.testing.factories import a_child, a_definition, began, spawned
+from quaero.testing.factories import a_child, a_definition, a_limit, a_step, began, spawned
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +81,17 @@ async def test_spawning_an_unknown_kind_is_refused_with_a_remedy(bench: Bench) -
 
     assert "'nobody.knows': register it" in (told.answers[0].error or "")
     assert (await bench.job(parent.id)).tally.total == 0
+
+
+async def test_a_limit_key_cannot_stand_for_a_steps_limit(bench: Bench) -> None:
+    await bench.definition(a_definition(a_step("a", limit=1)))
+    [step] = await bench.hand.take()
+
+    told = await bench.hand.tell(spawned(step, [a_child(limit=a_limit(f"step:{step.id}", at_once=99))]))
+
+    assert "begins with `step:`" in (told.answers[0].error or "")
+    await bench.hand.spawn(step, [a_child(payload={"n": n}) for n in range(3)])
+    assert len(await bench.hand.take()) == 1
 
 
 async def test_a_parent_with_a_cap_gets_no_more_children(bench: Bench) -> None:
