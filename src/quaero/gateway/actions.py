@@ -51,7 +51,7 @@ async def post_retry(gateway: Gateway, id: JobId, body: RetryRequest) -> Done:
     return await _done(gateway, await gateway.store.write(retry, id, body.failed_children, body.fingerprint))
 
 
-@routes.post("/api/jobs/{id}/rerun")
+@routes.post("/api/jobs/{id}/rerun", answers={201: Done})
 async def post_rerun(gateway: Gateway, id: JobId, body: NoBody) -> Answer:
     """Run a root again as a new tree."""
     done = await _done(gateway, await gateway.store.write(rerun, id))

@@ -1,7 +1,8 @@
 """What a route gives back, and how it is put on the wire. One JSON encoder for everything that leaves."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.types import Send
@@ -31,6 +32,31 @@ class Answer:
         headers = [(b"content-type", self.content_type), (b"content-length", length), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body if with_body else b""})
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A response of any length, made while it is sent: nobody holds it whole. A reader who is slow slows its making."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: bytes
+    headers: tuple[Header, ...] = ()
+
+    async def send(self, send: Send, *, with_body: bool = True) -> None:
+        """Write it out chunk by chunk."""
+        headers = [(b"content-type", self.content_type), *self.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if with_body:
+            async for chunk in self.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Sendable(Protocol):
+    """Whatever can be written out as a response."""
+
+    async def send(self, send: Send, *, with_body: bool = True) -> None:
+        """Write it out."""
 
 
 def json_answer(value: Any, status: int = 200, *headers: Header) -> Answer:

@@ -12,7 +12,7 @@ import msgspec
 from quaero.domain.durations import parse_duration
 from quaero.domain.errors import Conflict, InvalidInput
 from quaero.domain.job import Job
-from quaero.domain.wire import wire_job
+from quaero.domain.wire import WireJob, wire_job
 from quaero.engine.lifecycle.enqueue import Enqueued, NewJob, check_bulk, enqueue
 from quaero.failpoints import failpoint
 from quaero.gateway.answers import Answer, json_answer
@@ -36,6 +36,12 @@ class JobRequest(msgspec.Struct, forbid_unknown_fields=True):
     max_attempts: int | None = None
     timeout: str | None = None
     tags: tuple[str, ...] = ()
+
+
+class NewIds(msgspec.Struct, frozen=True):
+    """The ids of the jobs of an array, in its order."""
+
+    ids: list[str]
 
 
 def to_new_job(request: JobRequest) -> NewJob:
@@ -88,7 +94,7 @@ def accept_all(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str 
     return answers
 
 
-@routes.post("/api/jobs")
+@routes.post("/api/jobs", answers={201: WireJob | NewIds, 200: WireJob})
 async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest], headers: Headers) -> Answer:
     """Accept a job (201, or 200 with the open job that has its key), or an array of them (201 with their ids)."""
     key = _idempotency_key(headers)
@@ -108,7 +114,7 @@ async def _create_many(gateway: Gateway, requests: Sequence[JobRequest], key: st
         raise InvalidInput("an empty array: send at least one job")
     answers = await gateway.store.write(accept_all, [to_new_job(request) for request in requests], key)
     failpoint("enqueue.after_commit")
-    return json_answer({"ids": [str(answer.id) for answer in answers]}, 201)
+    return json_answer(NewIds([str(answer.id) for answer in answers]), 201)
 
 
 def _idempotency_key(headers: Headers) -> str | None:

@@ -79,7 +79,7 @@ async def get_health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@routes.get("/api/ready")
+@routes.get("/api/ready", answers={200: dict[str, str], 503: dict[str, str]})
 async def get_ready(gateway: Gateway) -> Answer:
     """Whether this process can serve: its store answers and it is not stopping."""
     if gateway.draining:

@@ -3,9 +3,13 @@
     @routes.get("/api/jobs/{id}")
     async def show_job(gateway: Gateway, id: JobId) -> WireJobDetail: ...
 
-`gateway` is the process's state, names in braces come from the path, `query` and `body` are decoded into the annotated
-msgspec type (unknown fields refused), `headers` are the raw ones. What it returns is sent as JSON. Signatures are read
-once, when the routes are declared; a request costs a table look-up and the decoding.
+    @routes.post("/api/jobs", answers={201: WireJob | WireIds})
+    async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest]) -> Answer: ...
+
+`gateway` is the process's state, names in braces come from the path (`JobId`: a number, `str`: as it stands), `query`
+and `body` are decoded into the annotated msgspec type (unknown fields refused), `headers` are the raw ones. What it
+returns is sent as JSON, with status 200; a route that makes its `Answer` itself says in `answers` what they are, by
+status. Signatures are read once, when the routes are declared; a request costs a table look-up and the decoding.
 """
 
 import inspect
@@ -20,16 +24,27 @@ from starlette.types import Receive, Scope, Send
 
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
 from quaero.domain.wire import Problem, parse_id
-from quaero.gateway.answers import Answer, error_answer, json_answer, problem_answer
+from quaero.gateway.answers import Answer, Sendable, Stream, error_answer, json_answer, problem_answer
 from quaero.gateway.gate import MUTATIONS, BodyTooLargeError
 from quaero.gateway.state import Gateway
 
 JobId = NewType("JobId", int)
 Endpoint = Callable[..., Awaitable[Any]]
 Headers = Mapping[bytes, bytes]
+Answers = Mapping[int, Any]
+Declare = Callable[[Endpoint], Endpoint]
+_ITS_OWN: Answers = {}
 MAX_PARAMETERS = 50
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer that is not JSON: its content type, or that and another one it may have (`also`)."""
+
+    type: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,8 @@ class Route:
     query: type | None
     body_type: Any
     body: Callable[[bytes], Any] | None
+    names: Mapping[str, Any]  # what the path gives, and as what
+    answers: Mapping[int, Any]  # what it answers when all is well: by status, a JSON type or a `Media`
     doc: str
 
 
@@ -52,28 +69,33 @@ class Routes:
 
     all: list[Route] = field(default_factory=list)
 
-    def get(self, path: str) -> Callable[[Endpoint], Endpoint]:
+    def get(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that only reads."""
-        return self._declare("GET", path)
+        return self._declare("GET", path, answers)
 
-    def post(self, path: str) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that does something."""
-        return self._declare("POST", path)
+        return self._declare("POST", path, answers)
 
-    def delete(self, path: str) -> Callable[[Endpoint], Endpoint]:
+    def put(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
+        """Declare a route that replaces something."""
+        return self._declare("PUT", path, answers)
+
+    def delete(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that removes something."""
-        return self._declare("DELETE", path)
+        return self._declare("DELETE", path, answers)
 
-    def _declare(self, method: str, path: str) -> Callable[[Endpoint], Endpoint]:
+    def _declare(self, method: str, path: str, answers: Answers) -> Declare:
         def declare(endpoint: Endpoint) -> Endpoint:
-            self.all.append(_route(method, path, endpoint))
+            self.all.append(_route(method, path, endpoint, answers))
             return endpoint
 
         return declare
 
 
-def _route(method: str, path: str, endpoint: Endpoint) -> Route:
-    wants = inspect.signature(endpoint, eval_str=True).parameters
+def _route(method: str, path: str, endpoint: Endpoint, answers: Answers) -> Route:
+    signature = inspect.signature(endpoint, eval_str=True)
+    wants = signature.parameters
     known = {"gateway", "query", "body", "headers", *_names(path)}
     if unknown := set(wants) - known:
         raise TypeError(f"{endpoint.__name__} wants {sorted(unknown)}, a route offers {sorted(known)}")
@@ -86,6 +108,9 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
         query=wants["query"].annotation if "query" in wants else None,
         body_type=body_type,
         body=msgspec.json.Decoder(body_type).decode if body_type is not None else None,
+        names={name: wants[name].annotation for name in _names(path)},
+        answers=answers
+        or ({} if signature.return_annotation in (Answer, Stream) else {200: signature.return_annotation}),
         doc=inspect.getdoc(endpoint) or "",
     )
 
@@ -132,7 +157,7 @@ class Router:
             await send({"type": "websocket.close", "code": 1008})
             return
         try:
-            answer = await self._answer(scope, receive)
+            answer: Sendable = await self._answer(scope, receive)
         except QuaeroError as error:
             answer = error_answer(error)
         except msgspec.MsgspecError as error:
@@ -144,7 +169,7 @@ class Router:
             answer = problem_answer(Problem("urn:quaero:internal", "internal", 500, "see the server's log"))
         await answer.send(send, with_body=scope["method"] != "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
         methods, params = self._find(scope["path"])
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         route = methods.get(method)
@@ -153,7 +178,7 @@ class Router:
         if self._gateway.draining and method in MUTATIONS:
             return _draining()
         result = await route.endpoint(**await self._arguments(route, scope, receive, params))
-        return result if isinstance(result, Answer) else json_answer(result)
+        return result if isinstance(result, Answer | Stream) else json_answer(result)
 
     async def _arguments(self, route: Route, scope: Scope, receive: Receive, params: dict[str, str]) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -167,7 +192,7 @@ class Router:
             elif name == "body" and route.body is not None:
                 given[name] = route.body(await _read(receive) or b"{}")
             else:
-                given[name] = _job_id(params[name])
+                given[name] = params[name] if route.names[name] is str else _job_id(params[name])
         if route.query is None and scope["query_string"]:
             raise InvalidInput("this route takes no query parameters")
         return given
