@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from quaero.domain.access import Access
 from quaero.domain.durations import parse_duration
 from quaero.domain.errors import Conflict, InvalidInput
 from quaero.domain.job import Job
@@ -94,7 +95,7 @@ def accept_all(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str 
     return answers
 
 
-@routes.post("/api/jobs", answers={201: WireJob | NewIds, 200: WireJob})
+@routes.post("/api/jobs", needs=Access.SUBMITTER, answers={201: WireJob | NewIds, 200: WireJob})
 async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest], headers: Headers) -> Answer:
     """Accept a job (201, or 200 with the open job that has its key), or an array of them (201 with their ids)."""
     key = _idempotency_key(headers)

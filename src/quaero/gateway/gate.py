@@ -12,9 +12,11 @@ It decides on the raw scope, before any route is looked up, and alike for HTTP a
 program may act; no other site can. It does not know users: off loopback, serving is refused at start.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +25,7 @@ from quaero.domain.bounds import MIB
 from quaero.domain.errors import InvalidInput
 from quaero.domain.wire import Problem
 from quaero.gateway.answers import problem_answer
+from quaero.gateway.auth.principal import Principal, loopback
 
 MAX_BODY = 32 * MIB  # a bulk of 10,000 jobs with room
 MAX_AT_ONCE = 1_024  # requests under way
@@ -146,6 +149,7 @@ class Gate:
         self._place = place
         self._max_at_once = max_at_once
         self._under_way = 0
+        self._loopback = loopback()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it through or refuse it; never both."""
@@ -158,13 +162,29 @@ class Gate:
         if refusal is not None:
             await _refuse(scope, refusal, send)
             return
+        scope["principal"] = self._loopback
         self._under_way += 1
         try:
-            await self._app(scope, _bounded(receive), send)
+            await _answered_for(self._loopback, self._app(scope, _bounded(receive), send))
         except BodyTooLargeError:
             await _refuse(scope, Refusal(413, "body-too-large", f"a body may have {MAX_BODY} bytes at most"), send)
         finally:
             self._under_way -= 1
+
+
+async def _answered_for(principal: Principal, answering: Awaitable[object]) -> None:
+    """Answer in the name of a principal, and stop answering when its credential no longer counts."""
+    task = asyncio.current_task()
+    assert task is not None
+    principal.holds(task)
+    try:
+        await answering
+    except asyncio.CancelledError:
+        if not principal.is_closed:
+            raise
+        task.uncancel()
+    finally:
+        principal.releases(task)
 
 
 async def _refuse(scope: Scope, refusal: Refusal, send: Send) -> None:

@@ -7,6 +7,7 @@ are announced in it, so that a browser fetches them all at once instead of level
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from quaero.domain.access import Access
 from quaero.gateway.answers import Answer
 from quaero.gateway.assets import ASK_AGAIN, FOR_EVER, Asset, read_assets, version_of
 from quaero.gateway.routing import JobId, Routes
@@ -72,6 +73,6 @@ def _file(asset: Asset, lasting: tuple[bytes, bytes]) -> Callable[[Headers], Awa
 
 
 for _path, _asset in _ASSETS.items():
-    routes.get(f"/static/{_VERSION}/{_path}")(_file(_asset, FOR_EVER))
+    routes.get(f"/static/{_VERSION}/{_path}", needs=Access.NOBODY)(_file(_asset, FOR_EVER))
     if _path.startswith(_PUBLIC):
-        routes.get(f"/static/{_path}")(_file(_asset, ASK_AGAIN))
+        routes.get(f"/static/{_path}", needs=Access.NOBODY)(_file(_asset, ASK_AGAIN))

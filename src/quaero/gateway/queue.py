@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput
 from quaero.domain.wire import parse_id, rfc3339
 from quaero.gateway.answers import Answer, json_answer
@@ -73,13 +74,13 @@ class DocumentList(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-@routes.get("/api/health")
+@routes.get("/api/health", needs=Access.NOBODY)
 async def get_health() -> dict[str, str]:
     """Whether this process answers at all."""
     return {"status": "ok"}
 
 
-@routes.get("/api/ready", answers={200: dict[str, str], 503: dict[str, str]})
+@routes.get("/api/ready", needs=Access.NOBODY, answers={200: dict[str, str], 503: dict[str, str]})
 async def get_ready(gateway: Gateway) -> Answer:
     """Whether this process can serve: its store answers and it is not stopping."""
     if gateway.draining:

@@ -3,13 +3,15 @@
     @routes.get("/api/jobs/{id}")
     async def show_job(gateway: Gateway, id: JobId) -> WireJobDetail: ...
 
-    @routes.post("/api/jobs", answers={201: WireJob | WireIds})
+    @routes.post("/api/jobs", needs=Access.SUBMITTER, answers={201: WireJob | WireIds})
     async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest]) -> Answer: ...
 
 `gateway` is the process's state, names in braces come from the path (`JobId`: a number, `str`: as it stands), `query`
-and `body` are decoded into the annotated msgspec type (unknown fields refused), `headers` are the raw ones. What it
-returns is sent as JSON, with status 200; a route that makes its `Answer` itself says in `answers` what they are, by
-status. Signatures are read once, when the routes are declared; a request costs a table look-up and the decoding.
+and `body` are decoded into the annotated msgspec type (unknown fields refused), `headers` are the raw ones, `principal`
+is who asks. What it returns is sent as JSON, with status 200; a route that makes its `Answer` itself says in `answers`
+what they are, by status. `needs` is the least a caller must be allowed; unless said, reading needs a viewer, all
+else an operator. Signatures are read once, when the routes are declared; a request costs a table look-up and the
+decoding.
 """
 
 import inspect
@@ -22,6 +24,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
 from quaero.domain.wire import Problem, parse_id
 from quaero.gateway.answers import Answer, Sendable, Stream, error_answer, json_answer, problem_answer
@@ -61,6 +64,7 @@ class Route:
     names: Mapping[str, Any]  # what the path gives, and as what
     answers: Mapping[int, Any]  # what it answers when all is well: by status, a JSON type or a `Media`
     doc: str
+    needs: Access
 
 
 @dataclass(slots=True)
@@ -69,34 +73,34 @@ class Routes:
 
     all: list[Route] = field(default_factory=list)
 
-    def get(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
+    def get(self, path: str, *, needs: Access = Access.VIEWER, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that only reads."""
-        return self._declare("GET", path, answers)
+        return self._declare("GET", path, needs, answers)
 
-    def post(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
+    def post(self, path: str, *, needs: Access = Access.OPERATOR, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that does something."""
-        return self._declare("POST", path, answers)
+        return self._declare("POST", path, needs, answers)
 
-    def put(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
+    def put(self, path: str, *, needs: Access = Access.OPERATOR, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that replaces something."""
-        return self._declare("PUT", path, answers)
+        return self._declare("PUT", path, needs, answers)
 
-    def delete(self, path: str, *, answers: Answers = _ITS_OWN) -> Declare:
+    def delete(self, path: str, *, needs: Access = Access.OPERATOR, answers: Answers = _ITS_OWN) -> Declare:
         """Declare a route that removes something."""
-        return self._declare("DELETE", path, answers)
+        return self._declare("DELETE", path, needs, answers)
 
-    def _declare(self, method: str, path: str, answers: Answers) -> Declare:
+    def _declare(self, method: str, path: str, needs: Access, answers: Answers) -> Declare:
         def declare(endpoint: Endpoint) -> Endpoint:
-            self.all.append(_route(method, path, endpoint, answers))
+            self.all.append(_route(method, path, endpoint, needs, answers))
             return endpoint
 
         return declare
 
 
-def _route(method: str, path: str, endpoint: Endpoint, answers: Answers) -> Route:
+def _route(method: str, path: str, endpoint: Endpoint, needs: Access, answers: Answers) -> Route:
     signature = inspect.signature(endpoint, eval_str=True)
     wants = signature.parameters
-    known = {"gateway", "query", "body", "headers", *_names(path)}
+    known = {"gateway", "query", "body", "headers", "principal", *_names(path)}
     if unknown := set(wants) - known:
         raise TypeError(f"{endpoint.__name__} wants {sorted(unknown)}, a route offers {sorted(known)}")
     body_type = wants["body"].annotation if "body" in wants else None
@@ -112,6 +116,7 @@ def _route(method: str, path: str, endpoint: Endpoint, answers: Answers) -> Rout
         answers=answers
         or ({} if signature.return_annotation in (Answer, Stream) else {200: signature.return_annotation}),
         doc=inspect.getdoc(endpoint) or "",
+        needs=needs,
     )
 
 
@@ -175,6 +180,8 @@ class Router:
         route = methods.get(method)
         if route is None:
             return _no_route(scope, methods)
+        if scope["principal"].access < route.needs:
+            return _not_allowed(route)
         if self._gateway.draining and method in MUTATIONS:
             return _draining()
         result = await route.endpoint(**await self._arguments(route, scope, receive, params))
@@ -189,6 +196,8 @@ class Router:
                 given[name] = _query(scope["query_string"], route.query)
             elif name == "headers":
                 given[name] = dict(scope["headers"])
+            elif name == "principal":
+                given[name] = scope["principal"]
             elif name == "body" and route.body is not None:
                 given[name] = route.body(await _read(receive) or b"{}")
             else:
@@ -204,6 +213,11 @@ def _no_route(scope: Scope, methods: Mapping[str, Route]) -> Answer:
     allowed = sorted({*methods, *(("HEAD",) if "GET" in methods else ())})
     document = Problem("urn:quaero:method", "method", 405, f"{scope['path']} takes {', '.join(allowed)}")
     return problem_answer(document, (b"allow", ", ".join(allowed).encode()))
+
+
+def _not_allowed(route: Route) -> Answer:
+    detail = f"{route.method} {route.path} needs a credential with scope {route.needs.word} or above"
+    return problem_answer(Problem("urn:quaero:scope", "scope", 403, detail))
 
 
 def _draining() -> Answer:

@@ -1,0 +1,1 @@
+"""Who is asking, whether they may, and what they did: everything the gate knows about people and programs."""
