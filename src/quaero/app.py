@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 import msgspec
 
 from quaero.clock import Clock, SystemClock
-from quaero.domain.entries import parse_level
+from quaero.domain.entries import Line, parse_level
 from quaero.domain.errors import QuaeroError, StoreUnavailable
 from quaero.doorbell.local import LocalDoorbell
 from quaero.engine.protocol import Setup
+from quaero.engine.servicelog import ServiceLog, heard
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
@@ -38,6 +39,7 @@ class Order(msgspec.Struct, frozen=True):
     app: str | None = None
     listener: int = -1  # inherited descriptor of the gateway's socket
     version: str = ""
+    news: list[Line] = []  # what the supervisor has to say for the service log
 
 
 @asynccontextmanager
@@ -102,11 +104,13 @@ async def _work(store: SqlStore, bell: LocalDoorbell, order: Order, until: async
     worker = make_worker(store, bell, order.settings, order.app)
     worker.on_ready = _tell_ready
     worker.on_lost = _leave_fenced
+    _pass_on(worker.service, order.news)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     stopper = asyncio.create_task(_then(until.wait(), worker.stop))
     try:
-        await worker.run()
+        with heard(worker.service, "worker"):
+            await worker.run()
     except (ConnectionError, TimeoutError) as lost:
         _leave_fenced(str(lost) or "the store does not answer")
     finally:
@@ -131,7 +135,17 @@ async def _serve(store: SqlStore, order: Order, until: asyncio.Event) -> None:
     listener.setblocking(False)
     gateway = Gateway(store, order.version)
     origins = order.settings.server.allowed_origins
-    await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=_tell_ready)
+    service = ServiceLog(store, gateway.clock)
+    _pass_on(service, order.news)
+    async with service:
+        with heard(service, "gateway"):
+            await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=_tell_ready)
+
+
+def _pass_on(service: ServiceLog, news: list[Line]) -> None:
+    """Record what the supervisor, which opens no store, noticed before this process could."""
+    for line in news:
+        service.say(line.at, line.level, line.message, {"process": "supervisor"})
 
 
 async def _then(wait: Coroutine[Any, Any, object], call: Callable[[], None]) -> None:

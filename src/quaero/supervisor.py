@@ -9,20 +9,23 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from quaero import __version__
 from quaero.app import FENCED, Order
+from quaero.domain.entries import Level, Line
 from quaero.domain.errors import QuaeroError
 from quaero.settings import Settings
 
 RESTART_FIRST, RESTART_MOST = 0.2, 10.0
 STABLE_SECONDS = 10.0
 PATIENCE_LEAST = 5.0
+MAX_NEWS = 20
 
 
 class ChildFailed(QuaeroError):
@@ -35,11 +38,17 @@ class ChildFailed(QuaeroError):
 
 @dataclass(slots=True)
 class Child:
-    """One process this supervisor keeps alive."""
+    """One process this supervisor keeps alive. `news`: what the service log is to learn, by its next start."""
 
     role: str
     order: Order
     process: asyncio.subprocess.Process | None = None
+    news: list[Line] = field(default_factory=list)
+
+    def tell(self, level: Level, message: str) -> None:
+        """Say something about it to whoever started this program, and to the service log."""
+        sys.stderr.write(f"quaero: {message}\n")
+        self.news = [*self.news[1 - MAX_NEWS :], Line(time.time_ns() // 1_000, level, message)]
 
 
 class Supervisor:
@@ -98,7 +107,7 @@ class Supervisor:
             delay = RESTART_FIRST if loop.time() - started > STABLE_SECONDS else min(delay * 2, RESTART_MOST)
             why = "lost its lease" if code == FENCED else f"ended with code {code}"
             told = f" ({error})" if error is not None else ""
-            sys.stderr.write(f"quaero: the {child.role} {why}{told}; starting it again\n")
+            child.tell(Level.ERROR, f"the {child.role} {why}{told}; starting it again")
             try:
                 async with asyncio.timeout(delay):
                     await self._stopping.wait()
@@ -118,7 +127,8 @@ class Supervisor:
             start_new_session=True,
         )
         assert child.process.stdin is not None
-        child.process.stdin.write(msgspec.json.encode(child.order) + b"\n")
+        order = msgspec.structs.replace(child.order, news=child.news)
+        child.process.stdin.write(msgspec.json.encode(order) + b"\n")
 
     async def _read(self, child: Child, ready: "asyncio.Future[None]") -> str | None:
         """Follow what a child says until it is gone; its last error, if it told one."""
@@ -127,8 +137,10 @@ class Supervisor:
         error = None
         while line := await self._next_line(child, child.process.stdout):
             told = _decoded(line)
-            if told.get("ready") and not ready.done():
-                ready.set_result(None)
+            if told.get("ready"):
+                child.news = []
+                if not ready.done():
+                    ready.set_result(None)
             error = told.get("error", error)
         return error
 
@@ -140,7 +152,7 @@ class Supervisor:
                     return await source.readline()
             except TimeoutError:
                 assert child.process is not None
-                sys.stderr.write(f"quaero: the {child.role} has not answered for {self._patience:g} s; ending it\n")
+                child.tell(Level.ERROR, f"the {child.role} has not answered for {self._patience:g} s; ending it")
                 child.process.kill()
 
 

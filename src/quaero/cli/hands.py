@@ -10,6 +10,7 @@ import msgspec
 from quaero.app import make_worker
 from quaero.cli.output import message
 from quaero.domain.errors import InvalidInput
+from quaero.engine.servicelog import heard
 from quaero.engine.worker.config import AppBrokenError
 from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
@@ -86,13 +87,15 @@ async def find_hands(
     if await _are_known_by_live_workers(store, kinds):
         yield TheirHands()
         return
-    ours = OurHands(make_worker(store, bell, settings, app, NO_TREE))
-    try:
-        await ours.get_ready()
-        message("no running worker knows its kinds: working here, on this tree alone")
-        yield ours
-    finally:
-        await ours.put_down()
+    worker = make_worker(store, bell, settings, app, NO_TREE)
+    with heard(worker.service, "run"):
+        ours = OurHands(worker)
+        try:
+            await ours.get_ready()
+            message("no running worker knows its kinds: working here, on this tree alone")
+            yield ours
+        finally:
+            await ours.put_down()
 
 
 async def _are_known_by_live_workers(store: "SqlStore", kinds: frozenset[str]) -> bool:

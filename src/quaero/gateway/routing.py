@@ -165,6 +165,8 @@ class Router:
             answer: Sendable = await self._answer(scope, receive)
         except QuaeroError as error:
             answer = error_answer(error)
+            if answer.status >= 500:
+                _log.warning("%s %s failed: %s", scope["method"], scope["path"], error)
         except msgspec.MsgspecError as error:
             answer = error_answer(InvalidInput(str(error)))
         except BodyTooLargeError:

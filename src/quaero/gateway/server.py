@@ -7,6 +7,7 @@ A port that is taken, an address that is not ours or a bind off loopback is refu
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from quaero.gateway.application import application
 from quaero.gateway.gate import Place, require_loopback
 from quaero.gateway.state import Gateway
 
+log = logging.getLogger("quaero.gateway")
 BACKLOG = 2048
 DRAIN_SECONDS = 5
 
@@ -58,6 +60,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, then say so."""
         await super().startup(sockets=sockets)
+        for listener in sockets or ():
+            log.info("serving on %s:%d", *listener.getsockname()[:2])
         self._on_ready()
 
     async def main_loop(self) -> None:
@@ -71,6 +75,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new mutations first, so that what is under way is all there is to wait for."""
         self._gateway.draining = True
+        log.info("takes nothing new, ends what is under way")
         await super().shutdown(sockets=sockets)
 
 

@@ -16,6 +16,7 @@ from quaero.storage.port import Ledger, Store
 
 log = logging.getLogger("quaero.definitions")
 SOURCE = "file"
+NAMED = 20  # in one line of the log
 
 
 class Catalogue:
@@ -37,16 +38,19 @@ class Catalogue:
         known = {kind for (kind,) in await self._store.rows("select kind from kind")}
         await self._look_again(known)
         for definition in [one for one in self._to_start or () if one.kinds <= known]:
-            await self._store.write(run_definition, definition, f"auto:{definition.id}")
+            root_id = await self._store.write(run_definition, definition, f"auto:{definition.id}")
+            log.info("definition %s started by itself: job %d", definition.id, root_id)
             self._to_start = [one for one in self._to_start or () if one is not definition]
 
     async def _load(self) -> None:
         loaded = await asyncio.to_thread(load_dir, self._directory)
         for problem in loaded.problems:
-            log.warning("%s", problem)
+            log.warning("definition refused: %s", problem)
         for definition in loaded.definitions:
             await self._save(definition)
         kept = [definition.id for definition in loaded.definitions]
+        if kept:
+            log.info("read %d definitions: %s", len(kept), ", ".join(kept[:NAMED]))
         if not loaded.problems:
             await self._store.write(forget_definitions, SOURCE, kept)
         if self._to_start is None:

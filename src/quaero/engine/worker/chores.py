@@ -55,8 +55,10 @@ class Chores:
 
     async def _sweep(self, turn: int) -> None:
         failpoint("sweep.before")
-        await self._store.write(workers.sweep_workers)
-        await self._store.write(sweep.expire_trees)
+        for lost, jobs in await self._store.write(workers.sweep_workers):
+            log.warning("worker %d (process %d on %s) was lost: %d jobs returned", lost.id, lost.pid, lost.host, jobs)
+        if expired := await self._store.write(sweep.expire_trees):
+            log.warning("%d trees were past their timeout", expired)
         if self._catalogue is not None:
             await self._catalogue.refresh()
             await self._fire_schedules()
@@ -68,8 +70,8 @@ class Chores:
 
     async def _clean(self) -> None:
         await self._store.write(sweep.trim_small)
-        if self._keep:
-            await self._store.write(sweep.retire, self._keep)
+        if self._keep and (retired := await self._store.write(sweep.retire, self._keep)):
+            log.info("%d trees are past their retention and go", retired)
         is_more = True
         while is_more:
             is_more = await self._store.tidy(self._keep_logs)
@@ -87,4 +89,6 @@ class Chores:
         )
         for body, tick in due:
             definition: Definition = from_stored(body.encode())
-            await self._store.write(fire, definition, tick, next_fire(definition.schedule, now))
+            root_id = await self._store.write(fire, definition, tick, next_fire(definition.schedule, now))
+            if root_id is not None:
+                log.info("definition %s was due by its schedule: job %d", definition.id, root_id)

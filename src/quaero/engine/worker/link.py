@@ -65,6 +65,7 @@ class Link(asyncio.Protocol):
         self.held: dict[int, Held] = {}
         self.sort: Sort | None = None  # what it runs now; None when it holds nothing
         self.exclusive = False  # it runs one job that must be alone
+        self.fate = "is alive"
         self.ready = False
         self.was_ready = False
         self._finished: deque[tuple[float, int]] = deque()
@@ -231,16 +232,18 @@ class Link(asyncio.Protocol):
         self.ready = False
         self.end()
         code = self._process.wait() if self._process is not None else 0
+        died = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        self.fate = "was ended" if self._killed else f"died ({died})"
         now = self._clock.now()
         begun = sum(1 for held in self.held.values() if held.began)
         # on an event loop others may have begun of which it had no time to tell
         alone = self.exclusive or (begun == 1 and (self.sort == Sort.PLAIN or len(self.held) == 1))
-        last_words: list[Fact] = [self._last_word(held, code or 0, alone, now) for held in self.held.values()]
+        last_words: list[Fact] = [self._last_word(held, died, alone, now) for held in self.held.values()]
         self.held.clear()
         self._on_gone(self, last_words)
 
-    def _last_word(self, held: Held, code: int, alone: bool, now: int) -> Ended:
-        """The end of a task whose executor is gone with exit code `code` (negative: the signal)."""
+    def _last_word(self, held: Held, died: str, alone: bool, now: int) -> Ended:
+        """The end of a task whose executor is gone, `died` with this signal or exit code."""
         task = held.task
 
         def ended(how: How, kind: str, message: str) -> Ended:
@@ -257,6 +260,5 @@ class Link(asyncio.Protocol):
             how = How.REFUNDED if held.began else How.UNTOUCHED
             return ended(how, "NeighbourKilled", "stopped because another job in its process had to be killed")
         if held.began and alone:
-            died = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             return ended(How.FAILED, "ProcessDied", f"its process died ({died})")
         return ended(How.LOST, "ProcessLost", "its process died while it ran several jobs")

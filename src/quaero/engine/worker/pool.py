@@ -91,6 +91,8 @@ class Pool:
         self._there.discard(link)
         if link in self.links:
             self.links.remove(link)
+            if not self.closing:
+                log.warning("executor %d %s; it held %d jobs", link.pid, link.fate, len(last_words))
         self._on_facts(last_words)
         if not self.closing and len(self._shared()) + self._starting < self.size:
             self._start(0.0 if last_words or link.was_ready else RESTART_SECONDS)
@@ -243,7 +245,8 @@ class Pool:
             for held in link.overdue(now):
                 if held.verdict is None:
                     held.verdict = How.TIMED_OUT
-            if link.overdue(now):
+            if late := link.overdue(now):
+                log.warning("executor %d is ended: job %d is past its time", link.pid, late[0].task.job_id)
                 link.kill()
             elif link.is_stuck(now):
                 log.warning("executor %d has begun nothing of what it was given: ending it", link.pid)

@@ -23,9 +23,9 @@ from quaero.domain.facts import Ended, Fact, How, Lines
 from quaero.doorbell.port import Doorbell
 from quaero.engine.lifecycle import workers
 from quaero.engine.lifecycle.round import Round, play
-from quaero.engine.lifecycle.service import append_service
 from quaero.engine.lifecycle.spawn import Memory
 from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, Orphans, Ready, SpawnAnswer
+from quaero.engine.servicelog import ServiceLog
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.engine.worker.chores import Chores
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
@@ -67,13 +67,13 @@ class Worker:
         self._memory: Memory = {}
         self._solo = Solo(store, self._pool, clock, self._memory)
         self._stopping = False
-        self._look = False
-        self._look_at = 0.0
+        self._look, self._look_at = False, 0.0
         self._cancelling = False
         self._timer = Timer(clock, partial(self._stirred, look=False))
         self._is_known = False  # what can be run here is announced, or will be in a moment
         self._announced = asyncio.Event()
         self._failure: BaseException | None = None
+        self.service = ServiceLog(store, clock)
         self.worker_id = 0
         self.on_ready: Callable[[], None] = lambda: None
         self.on_lost: Callable[[str], None] = lambda reason: None
@@ -82,11 +82,15 @@ class Worker:
 
     async def run(self) -> None:
         """Register, work, leave. Raises AppBrokenError when the application cannot be imported."""
-        lease = round(self._config.lease * 1e6)
-        identity = secrets.token_hex(16)
-        registered = self._store.write(workers.register, identity, socket.gethostname(), os.getpid(), lease)
+        async with self.service:
+            await self._live()
+
+    async def _live(self) -> None:
+        who = (secrets.token_hex(16), socket.gethostname(), os.getpid())
+        registered = self._store.write(workers.register, *who, round(self._config.lease * 1e6))
         self.worker_id = await asyncio.wait_for(registered, self._config.lease)
         self._deliveries.worker_id = self.worker_id
+        log.info("worker %d started: process %d on %s", self.worker_id, who[2], who[1])
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config, self._lose, self._pool.warden.until)
         ears = Ears(self._store, self._bell, self._clock, self._stirred)
@@ -105,6 +109,7 @@ class Worker:
         if self._failure is not None:
             raise self._failure
         await self._store.write(workers.leave, self.worker_id)
+        log.info("worker %d left", self.worker_id)
 
     def _chores(self) -> Chores:
         config = self._config
@@ -130,6 +135,7 @@ class Worker:
 
     def _lose(self, reason: str) -> None:
         """The lease is gone or cannot be renewed: stop everything before somebody else runs it."""
+        log.error("worker %d stops: %s", self.worker_id, reason)
         self._failure = self._failure or ConnectionError(reason)
         self._pool.kill()
         self._wake.set()
@@ -230,6 +236,7 @@ class Worker:
         self._pool.give(answer.tasks)
 
     async def _begin_drain(self) -> None:
+        log.info("worker %d takes nothing more and waits for %d jobs", self.worker_id, len(self._pool.held()))
         await self._store.write(workers.drain, self.worker_id)
         now = self._clock.now()
         self._collect([Ended(t.job_id, t.epoch, now, 0, How.UNTOUCHED) for t in self._pool.drain()])
@@ -245,8 +252,7 @@ class Worker:
             case Ask():
                 asyncio.get_running_loop().create_task(answer_question(self._store, link, message))
             case Orphans():
-                lines = Lines(0, 0, message.count, message.levels, message.first_at, message.last_at, message.body)
-                asyncio.get_running_loop().create_task(self._store.write(append_service, lines))
+                self.service.take(message)
             case Delivered():
                 self._deliveries.answered(message)
             case Broken():
