@@ -2,12 +2,29 @@
 
 from starlette.types import ASGIApp
 
-from quaero.gateway import actions, enqueueing, jobs, logs, page, queue
+from quaero.gateway import (
+    actions,
+    enqueueing,
+    jobs,
+    logs,
+    maps,
+    page,
+    queue,
+)
 from quaero.gateway.gate import Gate, Place
 from quaero.gateway.routing import Router
 from quaero.gateway.state import Gateway
 
-ROUTES = [route for module in (enqueueing, jobs, logs, actions, queue, page) for route in module.routes.all]
+MODULES = (
+    enqueueing,
+    jobs,
+    maps,
+    logs,
+    actions,
+    queue,
+    page,
+)
+ROUTES = [route for module in MODULES for route in module.routes.all]
 
 
 def application(gateway: Gateway, place: Place) -> ASGIApp:

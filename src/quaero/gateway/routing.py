@@ -44,10 +44,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An answer that is not JSON: its content type, or that and another one it may have (`also`)."""
+    """An answer that is not JSON: its content type, and what it is as JSON if it can be asked for as that too."""
 
     type: str
-    also: tuple[str, ...] = ()
+    json: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from quaero.clock import Clock, SystemClock
+from quaero.gateway.mapcache import Maps
 from quaero.storage.port import Store
 
 
@@ -16,3 +17,4 @@ class Gateway:
     clock: Clock = field(default_factory=SystemClock)
     instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
     draining: bool = False
+    maps: Maps = field(default_factory=Maps)

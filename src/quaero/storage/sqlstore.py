@@ -12,11 +12,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
-from quaero.storage import journalreads, reads, upkeep
+from quaero.storage import childmap, journalreads, reads, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
+    ChildMap,
     EntryFilter,
     EntryPage,
     ErrorGroup,
@@ -133,6 +134,10 @@ class SqlStore:
         """Failures of the tree the job belongs to."""
         job = await self.job(job_id)
         return await self._read(reads.errors, job.root_id) if job is not None else []
+
+    async def child_map(self, parent_id: int, by: str) -> ChildMap | None:
+        """One code for every child of a job."""
+        return await self._read(childmap.child_map, parent_id, by, self._clock.now())
 
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50

@@ -16,6 +16,7 @@ Promises every store keeps (proved by `quaero.testing.StoreContract`):
 from quaero.storage.port.ledger import JobLedger, Ledger, Lookup, Note, QueueLedger, RecordLedger, Want
 from quaero.storage.port.store import Store
 from quaero.storage.port.views import (
+    ChildMap,
     EntryFilter,
     EntryPage,
     ErrorGroup,
@@ -27,6 +28,7 @@ from quaero.storage.port.views import (
 )
 
 __all__ = [
+    "ChildMap",
     "EntryFilter",
     "EntryPage",
     "ErrorGroup",

@@ -5,7 +5,16 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from quaero.domain.job import Job
 from quaero.storage.port.ledger import Ledger
-from quaero.storage.port.views import EntryFilter, EntryPage, ErrorGroup, JobFilter, JobPage, Stats, StoredDocument
+from quaero.storage.port.views import (
+    ChildMap,
+    EntryFilter,
+    EntryPage,
+    ErrorGroup,
+    JobFilter,
+    JobPage,
+    Stats,
+    StoredDocument,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +50,9 @@ class Store(Protocol):
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """Failures of the tree the job belongs to, most frequent first."""
+
+    async def child_map(self, parent_id: int, by: str) -> ChildMap | None:
+        """One code for every child of a job, `by` "status" (its number), "duration" or "error"; None without a job."""
 
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50

@@ -84,6 +84,20 @@ class ErrorGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildMap:
+    """One code for each child of a job, in order of id, as it was when its tree's journal ended at `head`.
+
+    `runs` are ids that follow each other: (first, how many). `groups` are what the codes of failures stand for.
+    """
+
+    parent: Job
+    head: int
+    runs: list[tuple[int, int]]
+    codes: bytes
+    groups: list[ErrorGroup] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A kept document; `snippet` marks the hit of a search in plain text."""
 
