@@ -55,11 +55,15 @@ class NotFound(QuaeroError):
 
 
 class Conflict(QuaeroError):
-    """The job is not in a status that allows this; the message names the status it is in."""
+    """The job is not in a status that allows this; the message names the status it is in, and so does `status`."""
 
     http_status = 409
     exit_code = 2
     problem = "conflict"
+
+    def __init__(self, message: str, status: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class StoreUnavailable(QuaeroError):

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from quaero.domain.definitions.problems import InvalidDefinition
+from quaero.domain.definitions.problems import Problem as DefinitionProblem
 from quaero.domain.entries import LEVEL_WORDS, Entry, Originator
-from quaero.domain.errors import QuaeroError
+from quaero.domain.errors import Conflict, QuaeroError
 from quaero.domain.job import Job
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally, progress_text
@@ -83,12 +85,17 @@ class WireEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error as RFC 9457 describes it. `type` never changes its meaning; `detail` is for people."""
+    """An error as RFC 9457 describes it. `type` never changes its meaning; `detail` is for people.
+
+    `job_status` is the status that forbids what was asked, `problems` all that is wrong with a definition.
+    """
 
     type: str
     title: str
     status: int
     detail: str
+    job_status: str | None = None
+    problems: tuple[DefinitionProblem, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -212,5 +219,11 @@ def _tally_text(tally: Mapping[str, int]) -> str:
 
 def problem(error: QuaeroError) -> Problem:
     """An error of ours as a problem document."""
-    title = type(error).problem.replace("-", " ")
-    return Problem(f"urn:quaero:{error.problem}", title, error.http_status, str(error))
+    return Problem(
+        f"urn:quaero:{error.problem}",
+        type(error).problem.replace("-", " "),
+        error.http_status,
+        str(error),
+        job_status=error.status if isinstance(error, Conflict) else None,
+        problems=error.problems if isinstance(error, InvalidDefinition) else (),
+    )

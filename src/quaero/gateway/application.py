@@ -4,6 +4,7 @@ from starlette.types import ASGIApp
 
 from quaero.gateway import (
     actions,
+    definitions,
     enqueueing,
     jobs,
     logs,
@@ -21,6 +22,7 @@ MODULES = (
     maps,
     logs,
     actions,
+    definitions,
     queue,
     page,
 )

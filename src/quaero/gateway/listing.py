@@ -28,6 +28,7 @@ class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
     status: str = ""
     kind: str | None = None
     tag: str | None = None
+    definition: str | None = None
     parent_id: str = "root"
     q: str | None = None
     order: Order = "-created_at"
@@ -119,11 +120,11 @@ def _position(cursor: str | None) -> int | None:
 def jobs_filter(query: JobsQuery) -> JobFilter:
     """Roots, or the children of one job."""
     if query.parent_id == "root":
-        return JobFilter(roots=True)
+        return JobFilter(roots=True, definition=query.definition)
     parent_id = parse_id(query.parent_id)
     if parent_id is None:
         raise InvalidInput(f"parent_id {query.parent_id[:40]!r} is neither a job id nor `root`")
-    return JobFilter(parent_id=parent_id)
+    return JobFilter(parent_id=parent_id, definition=query.definition)
 
 
 async def step_names(store: Store, jobs: Iterable[Job]) -> Mapping[int, str]:

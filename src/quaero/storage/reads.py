@@ -43,6 +43,7 @@ def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
         ("job.parent_id = ?", where.parent_id),
         ("job.root_id = ?", where.root_id),
         ("job.kind = ?", where.kind),
+        ("job.definition = ?", where.definition),
     ):
         if value is not None:
             clauses.append(sql)

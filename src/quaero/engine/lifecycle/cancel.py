@@ -46,7 +46,7 @@ def cancel(ledger: Ledger, job_id: int) -> Acted:
     if job.status == CANCELLED or listed(ledger, job) == ALL:
         return Acted(0, job)
     if job.is_terminal:
-        raise Conflict(f"job {job_id} is {WORDS[job.status]}: there is nothing left to cancel")
+        raise Conflict(f"job {job_id} is {WORDS[job.status]}: there is nothing left to cancel", WORDS[job.status])
     affected = _open_at_or_below(ledger, job)
     job.cancel_requested = int(job.status != RUNNING)  # a running one is asked when its turn comes
     ledger.note(job, Note(Level.WARN, "Cancel requested"))

@@ -61,11 +61,15 @@ def run_definition(ledger: Ledger, definition: Definition, key: str | None = Non
 
 def unrunnable(ledger: Ledger, definition: Definition) -> str | None:
     """Why a definition cannot run: a kind that no worker ever announced; None if it can."""
-    unknown = sorted(repr(kind) for kind in definition.kinds if ledger.kind_info(kind) is None)
-    if not unknown:
+    return told_unknown(sorted(kind for kind in definition.kinds if ledger.kind_info(kind) is None))
+
+
+def told_unknown(kinds: Sequence[str]) -> str | None:
+    """What to say of kinds nobody knows; None if there are none."""
+    if not kinds:
         return None
     return (
-        f"no worker has ever announced {', '.join(unknown)}; "
+        f"no worker has ever announced {', '.join(map(repr, kinds))}; "
         "start one whose --app registers it, or correct the step's `type`"
     )
 
@@ -111,39 +115,6 @@ def _tolerated(definition: Definition) -> int:
 def run_stored(ledger: Ledger, root: Job) -> int:
     """Run the definition a root was made from once more; the id of the new root."""
     return run_definition(ledger, from_stored(root.payload))
-
-
-def save_definition(ledger: Ledger, definition: Definition, source: str, body: str, next_at: int = 0) -> None:
-    """Keep a definition (from a file or the API); one already kept is replaced."""
-    ledger.run(
-        "insert into definition(id, name, source, body, enabled, schedule, next_at, problem, updated_at)"
-        " values(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " on conflict(id) do update set name = excluded.name, source = excluded.source, body = excluded.body,"
-        " enabled = excluded.enabled, schedule = excluded.schedule, problem = excluded.problem,"
-        " updated_at = excluded.updated_at,"
-        " next_at = case when definition.schedule = excluded.schedule then definition.next_at"
-        " else excluded.next_at end",
-        (
-            definition.id,
-            definition.name,
-            source,
-            body,
-            int(definition.enabled),
-            definition.schedule,
-            next_at,
-            unrunnable(ledger, definition),
-            ledger.now,
-        ),
-    )
-
-
-def forget_definitions(ledger: Ledger, source: str, kept: Sequence[str]) -> int:
-    """Forget the definitions of a source that are not among `kept`; how many."""
-    known = [row[0] for row in ledger.rows("select id from definition where source = ?", (source,))]
-    gone = [name for name in known if name not in kept]
-    for name in gone:
-        ledger.run("delete from definition where id = ? and source = ?", (name, source))
-    return len(gone)
 
 
 def fire(ledger: Ledger, definition: Definition, tick: int, next_at: int) -> int | None:

@@ -29,13 +29,17 @@ def retry(ledger: Ledger, job_id: int, failed_children: bool = False, fingerprin
     elif job.status in (FAILED, CANCELLED):
         chosen = [job]
     else:
-        raise Conflict(f"job {job_id} is {WORDS[job.status]}: only a failed or cancelled job can be retried")
+        raise Conflict(
+            f"job {job_id} is {WORDS[job.status]}: only a failed or cancelled job can be retried", WORDS[job.status]
+        )
     free = [one for one in chosen if not _is_being_stopped(ledger, one)]
     if chosen and not free:
-        raise Conflict(f"job {job_id} is {WORDS[job.status]} and still being cancelled: retry when that is done")
+        raise Conflict(
+            f"job {job_id} is {WORDS[job.status]} and still being cancelled: retry when that is done", WORDS[job.status]
+        )
     if not free:
         what = f" with fingerprint {fingerprint}" if fingerprint else ""
-        raise Conflict(f"job {job_id} is {WORDS[job.status]} and has no failed jobs{what} to retry")
+        raise Conflict(f"job {job_id} is {WORDS[job.status]} and has no failed jobs{what} to retry", WORDS[job.status])
     return Acted(restart(ledger, free), job)
 
 
@@ -49,7 +53,10 @@ def _check_tree(ledger: Ledger, job: Job) -> None:
     if root.key is not None and root.is_terminal:
         other = ledger.find.open_root(root.kind, root.key)
         if other is not None:
-            raise Conflict(f"job {root.id} is {WORDS[root.status]}, and job {other} is open with its key {root.key!r}")
+            raise Conflict(
+                f"job {root.id} is {WORDS[root.status]}, and job {other} is open with its key {root.key!r}",
+                WORDS[root.status],
+            )
 
 
 def _is_being_stopped(ledger: Ledger, job: Job) -> bool:
@@ -100,7 +107,7 @@ def delete(ledger: Ledger, job_id: int) -> Acted:
     if not job.is_root:
         raise InvalidInput(f"job {job_id} is not a root: only whole trees are deleted, this one is {job.root_id}")
     if not job.is_terminal:
-        raise Conflict(f"job {job_id} is {WORDS[job.status]}: cancel it before deleting it")
+        raise Conflict(f"job {job_id} is {WORDS[job.status]}: cancel it before deleting it", WORDS[job.status])
     job.become_branch()
     job.purging = 1
     ledger.touch(job)

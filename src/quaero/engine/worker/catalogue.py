@@ -11,11 +11,11 @@ from pathlib import Path
 
 from quaero.clock import Clock
 from quaero.domain.definitions import Definition, from_stored, load_dir, next_fire, to_stored
-from quaero.engine.lifecycle.definitions import forget_definitions, run_definition, save_definition
-from quaero.storage.port import Ledger, Store
+from quaero.engine.lifecycle.catalogue import FILE, check_again, forget_definitions, save_definition
+from quaero.engine.lifecycle.definitions import run_definition
+from quaero.storage.port import Store
 
 log = logging.getLogger("quaero.definitions")
-SOURCE = "file"
 NAMED = 20  # in one line of the log
 
 
@@ -52,7 +52,7 @@ class Catalogue:
         if kept:
             log.info("read %d definitions: %s", len(kept), ", ".join(kept[:NAMED]))
         if not loaded.problems:
-            await self._store.write(forget_definitions, SOURCE, kept)
+            await self._store.write(forget_definitions, FILE, kept)
         if self._to_start is None:
             self._to_start = [one for one in loaded.definitions if one.auto_start and one.enabled]
 
@@ -68,14 +68,7 @@ class Catalogue:
 
     async def _save(self, definition: Definition) -> None:
         due = next_fire(definition.schedule, self._clock.now()) if definition.schedule else 0
-        await self._store.write(save_definition, definition, SOURCE, to_stored(definition).decode(), due)
-
-
-def check_again(ledger: Ledger) -> None:
-    """Save what could not run once more, with whatever stands in its way now."""
-    rows = ledger.rows("select source, body, next_at from definition where problem is not null")
-    for source, body, next_at in rows:
-        save_definition(ledger, _read(body), source, body, next_at)
+        await self._store.write(save_definition, definition, FILE, to_stored(definition).decode(), due)
 
 
 def _changed_at(file: Path) -> int:

@@ -34,6 +34,7 @@ class JobFilter:
     statuses: tuple[JobStatus, ...] = ()
     kind: str | None = None
     tag: str | None = None
+    definition: str | None = None  # roots made from it
     q: str | None = None  # substring of name, kind, key or id
     fingerprint: str | None = None
     descending: bool = True

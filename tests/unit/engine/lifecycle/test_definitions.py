@@ -7,7 +7,8 @@ from quaero.domain.definitions import StepDefinition
 from quaero.domain.errors import UnknownKind
 from quaero.domain.status import JobStatus as S
 from quaero.domain.tally import Tally
-from quaero.engine.lifecycle.definitions import KIND, fire, forget_definitions, run_definition, save_definition
+from quaero.engine.lifecycle.catalogue import forget_definitions, save_definition
+from quaero.engine.lifecycle.definitions import KIND, fire, run_definition
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_step
 

@@ -47,6 +47,7 @@ create index job_purging on job(id) where purging = 1;
 create index job_closed on job(finished_at) where parent_id is null and status >= 3;
 create index job_step on job(root_id, id) where is_step = 1;
 create index job_waiting on job(id) where status = 2;
+create index job_definition on job(definition, id) where definition is not null;
 create index job_tagged on job(id) where tags is not null and parent_id is null;
 
 create table lane(
