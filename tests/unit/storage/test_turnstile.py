@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,8 @@ while time.monotonic() < end:
 def program(source: str, path: Path) -> "subprocess.Popen[str]":
     """A process of its own with this source."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    return subprocess.Popen([sys.executable, "-c", source, str(path)], stdout=subprocess.PIPE, text=True, env=env)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", source, str(path)], text=True, env=env, **pipes)
 
 
 def test_small_writes_beside_a_saturated_writer_are_not_kept_waiting(tmp_path: Path) -> None:
@@ -156,6 +159,71 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
         holder.kill()
         with Turnstile(tmp_path / "db"):
             pass
+
+
+HOLDER = """
+import fcntl, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.flock(file, fcntl.LOCK_EX)
+print("in", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.Popen[str]"]:
+    """A process that was stopped while it held one of the locks."""
+    with program(HOLDER, tmp_path / f"db.{request.param}") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "in\n"
+        os.kill(holder.pid, signal.SIGSTOP)
+        yield holder
+        holder.kill()
+
+
+@pytest.mark.parametrize("stopped", ["next", "write"], indirect=True)
+def test_a_stopped_process_that_holds_a_lock_keeps_nobody_out_for_good(
+    tmp_path: Path, stopped: "subprocess.Popen[str]"
+) -> None:
+    turnstile = Turnstile(tmp_path / "db", patience=0.2)
+
+    begun = time.monotonic()
+    with turnstile:
+        waited = time.monotonic() - begun
+    begun = time.monotonic()
+    with turnstile:
+        waited_again = time.monotonic() - begun
+
+    assert 0.2 <= waited < PATIENCE
+    assert waited_again < 0.2  # the first wait goes on: there is no second one
+    turnstile.close()
+
+
+def test_after_a_wait_in_vain_the_queue_forms_again(tmp_path: Path) -> None:
+    holder, waiting = Turnstile(tmp_path / "db"), Turnstile(tmp_path / "db", patience=0.05)
+    with holder, waiting:
+        pass
+
+    looking = os.open(tmp_path / "db.write", os.O_RDWR)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with waiting:
+            if is_held(looking):
+                break
+    assert time.monotonic() < deadline
+    os.close(looking)
+
+
+def test_a_wait_left_behind_closes_its_file_when_it_is_through(tmp_path: Path) -> None:
+    holder, waiting = Turnstile(tmp_path / "db"), Turnstile(tmp_path / "db", patience=0.05)
+    open_before = len(os.listdir("/proc/self/fd"))
+    with holder, waiting:
+        waiting.close()
+    deadline = time.monotonic() + PATIENCE
+    while len(os.listdir("/proc/self/fd")) > open_before - 2 and time.monotonic() < deadline:
+        os.sched_yield()
+    assert len(os.listdir("/proc/self/fd")) == open_before - 2
+    holder.close()
 
 
 def test_lock_files_stay_and_are_private(tmp_path: Path) -> None:

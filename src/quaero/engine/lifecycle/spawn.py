@@ -33,10 +33,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> Answer:
-    """Make or find the children of one `Spawned`. Refusals are answers; the spawner's handler decides what to do."""
+    """Make or find the children of one `Spawned`.
+
+    Refusals are answers, the spawner's handler decides what to do; perhaps it never looks, so its log says so too.
+    """
     try:
         ids = _spawn(ledger, spawner, fact, memory)
     except QuaeroError as refusal:
+        if not spawner.is_terminal:
+            n = len(fact.children)
+            note = Note(Level.WARN, f"Refused to spawn {n:,}: {refusal}", fields={"refused": n})
+            ledger.note(spawner, note)
         return Answer(fact.job_id, fact.epoch, fact.token, [], str(refusal))
     return Answer(fact.job_id, fact.epoch, fact.token, ids)
 
@@ -81,7 +88,8 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
         ids.append(job.id)
     for _, sample, count in made.values():
         shift(ledger, sample, -1, JobStatus.PENDING, count)
-    _note(ledger, spawner, sum(count for _, _, count in made.values()))
+    refused = ids.count(0)
+    _note(ledger, spawner, sum(count for _, _, count in made.values()), refused)
     for job in skipped:
         finish(ledger, job, JobStatus.CANCELLED, SKIPPED)
     return ids
@@ -172,10 +180,13 @@ def _wait_for(ledger: Ledger, job: Job, after: tuple[int, ...]) -> bool:
     return job.blocked_by < len(waits_for)
 
 
-def _note(ledger: Ledger, spawner: Job, count: int) -> None:
+def _note(ledger: Ledger, spawner: Job, count: int, refused: int) -> None:
+    level = Level.INFO if spawner.is_step or spawner.is_root else ledger.child_level
+    if refused:
+        words = f"Refused to spawn {refused:,}: there are as many children as `max_children` allows"
+        ledger.note(spawner, Note(level, words, fields={"refused": refused}))
     if not count:
         return
-    level = Level.INFO if spawner.is_step or spawner.is_root else ledger.child_level
     ledger.note(spawner, Note(level, f"Spawned {count:,}", -1, count))
     if ledger.has_subscribers:
         ledger.tell(

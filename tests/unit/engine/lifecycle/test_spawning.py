@@ -2,6 +2,7 @@
 
 import pytest
 
+from quaero.domain.entries import Level
 from quaero.domain.facts import How
 from quaero.domain.status import JobStatus as S
 from quaero.testing import Bench
@@ -105,6 +106,42 @@ async def test_a_parent_with_a_cap_gets_no_more_children(bench: Bench) -> None:
     assert second[0] > 0
     assert second[1] == 0
     assert (await bench.job(parent.id)).tally.total == 3
+
+
+async def test_a_refused_spawn_is_told_in_the_spawners_log_whether_or_not_anybody_awaits_it(bench: Bench) -> None:
+    parent = await bench.running()
+
+    await bench.hand.tell(spawned(parent, [a_child(), a_child("nobody.knows")]))
+
+    [entry] = [entry for entry in await bench.entries(parent.id) if "Refused" in entry.message]
+    assert (entry.level, entry.fields) == (Level.WARN, {"refused": 2})
+    assert "'nobody.knows': register it" in entry.message
+
+
+async def test_children_beyond_a_cap_are_told_in_the_spawners_log(bench: Bench) -> None:
+    parent = await bench.running()
+
+    await bench.hand.spawn(parent, [a_child(payload={"n": n}, cap=3) for n in range(5)])
+
+    messages = [entry.message for entry in await bench.entries(parent.id)]
+    assert "Refused to spawn 2: there are as many children as `max_children` allows" in messages
+    assert "Spawned 3" in messages
+
+
+async def test_a_spawn_refused_by_a_cancel_is_told_while_the_job_still_runs_and_never_after_its_end(
+    bench: Bench,
+) -> None:
+    parent = await bench.running()
+    await bench.hand.spawn(parent, [a_child()])
+    await bench.cancel(parent.id)
+
+    await bench.hand.tell(spawned(parent, [a_child(payload={"n": 2})]))
+    assert "being cancelled" in (await bench.entries(parent.id))[-1].message
+    await bench.hand.end(parent, how=How.CANCELLED)
+    before = len(await bench.entries(parent.id))
+    await bench.hand.tell(spawned(parent, [a_child(payload={"n": 3})]))
+
+    assert len(await bench.entries(parent.id)) == before
 
 
 async def test_a_key_is_unique_within_its_tree(bench: Bench) -> None:
