@@ -1,0 +1,150 @@
+// What a view sees of the live plane: `subscribe` to a topic, and a state that tells the truth about what is shown.
+//
+//     tab ──BroadcastChannel──┐
+//     tab ──BroadcastChannel──┼──> leading tab: desk ──one WebSocket──> gateway
+//     tab (leads) ────────────┘
+//
+// The leader is whoever holds the lock. When it goes, the next one leads, and every tab says again what it shows, from
+// the position it has reached. State shown is dropped only when the store's incarnation changes.
+
+import { Desk } from "./desk.js";
+
+const LEADER = "quaero-leader";
+const QUIET_MS = 12_000;
+const ASK_MS = 4_000;
+
+const tab = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("quaero-live") : null;
+const subscriptions = new Map();
+const listeners = new Set();
+let desk = null;
+let next = 1;
+let heard = 0;
+let incarnation = null;
+let shown = { state: "connecting", since: Date.now(), leads: false };
+
+/** How the connection stands: `connecting`, `live`, `resuming`, `stale`, `polling`; and since when. */
+export const standing = () => shown;
+
+/** Hear of every change of the state, and at once of how it is. Returns the way to stop. */
+export function onStanding(listener) {
+  listeners.add(listener);
+  listener(shown);
+  return () => listeners.delete(listener);
+}
+
+function become(state) {
+  if (state === shown.state && shown.leads === !!desk) return;
+  shown = { state, since: state === shown.state ? shown.since : Date.now(), leads: !!desk };
+  for (const listener of listeners) listener(shown);
+}
+
+/**
+ * Subscribe to a topic. `handle(message)` gets every message of it; `{type, payload}`.
+ * Returns `{ids(list), remember(changes), close()}`.
+ */
+export function subscribe(request, handle) {
+  const number = next++;
+  const entry = { request: { ...request }, handle };
+  subscriptions.set(number, entry);
+  toDesk({ op: "subscribe", number, request: entry.request });
+  return {
+    ids(list) {
+      entry.request.ids = list;
+      toDesk({ op: "ids", number, request: { ids: list } });
+    },
+    remember(changes) {
+      Object.assign(entry.request, changes);
+      toDesk({ op: "remember", number, request: changes });
+    },
+    close() {
+      subscriptions.delete(number);
+      toDesk({ op: "unsubscribe", number });
+    },
+  };
+}
+
+/** Run `work` every `ms` while the live plane is not there, so that what is shown stays near the truth without it. */
+export function whileNotLive(work, ms = 3_000) {
+  const timer = setInterval(() => {
+    if (shown.state !== "live" && !document.hidden) work();
+  }, ms);
+  return () => clearInterval(timer);
+}
+
+function toDesk(asked) {
+  if (desk) desk.asked(tab, asked);
+  else channel?.postMessage({ to: LEADER, from: tab, asked });
+}
+
+function sayAgain() {
+  for (const [number, { request }] of subscriptions) toDesk({ op: "subscribe", number, request });
+}
+
+function deliver(to, number, message) {
+  if (to === null || to === tab) receive(number, message);
+  if (to !== tab) channel?.postMessage({ to: to ?? "all", number, message });
+}
+
+function receive(number, message) {
+  if (message.type === "status" && message.payload?.incarnation) arrivedAt(message.payload.incarnation);
+  if (number !== null) {
+    const entry = subscriptions.get(number);
+    if (entry && message.payload?.cursor) entry.request.cursor = message.payload.cursor;
+    entry?.handle(message);
+  } else for (const entry of subscriptions.values()) if (entry.request.topic === "all") entry.handle(message);
+}
+
+function arrivedAt(now) {
+  if (incarnation !== null && incarnation !== now) location.reload();
+  incarnation = now;
+}
+
+function tell(state) {
+  become(state);
+  channel?.postMessage({ to: "all", state });
+}
+
+function lead() {
+  desk = new Desk(deliver, tell);
+  channel?.postMessage({ to: "all", took: tab });
+  sayAgain();
+  desk.report();
+}
+
+function hear({ data }) {
+  if (data.to === LEADER) {
+    if (!desk) return;
+    if (data.asked) desk.asked(data.from, data.asked);
+    if (data.question) desk.report();
+    return;
+  }
+  if (data.to !== "all" && data.to !== tab) return;
+  heard = performance.now();
+  if (data.took) sayAgain();
+  if (data.state && !desk) become(data.state);
+  if (data.message) receive(data.number, data.message);
+}
+
+/** Take part. Called once. */
+export function start() {
+  if (!channel || !navigator.locks) {
+    lead();
+    return;
+  }
+  channel.onmessage = hear;
+  navigator.locks.request(`quaero-tab-${tab}`, () => new Promise(() => undefined));
+  navigator.locks.request(LEADER, () => {
+    lead();
+    return new Promise(() => undefined); // held until this tab goes
+  });
+  heard = performance.now();
+  setInterval(() => {
+    if (desk) return;
+    channel.postMessage({ to: LEADER, from: tab, question: true });
+    if (performance.now() - heard > QUIET_MS) become("stale");
+  }, ASK_MS);
+  channel.postMessage({ to: LEADER, from: tab, question: true });
+  addEventListener("pagehide", () => toDesk({ op: "leave" }));
+  addEventListener("pageshow", (event) => event.persisted && sayAgain());
+}

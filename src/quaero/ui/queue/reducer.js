@@ -1,0 +1,116 @@
+// The state of the queue page: `(state, message) → state`. Nothing here touches the page or the network.
+
+import { PAGE, idAt, knownIds, noPages, withPage } from "../kit/pages.js";
+
+const HISTORY = 60; // samples behind a sparkline
+
+export const NO_FILTER = { status: [], kind: "", tag: "", q: "", since: "", order: "-created_at" };
+
+/** Before anything was read. */
+export const initial = (filter = NO_FILTER) => ({
+  filter,
+  pages: noPages,
+  jobs: new Map(),
+  load: "loading", // loading | ready | failed
+  trouble: null,
+  fresh: 0, // roots that came since, not shown yet
+  selected: new Set(),
+  allMatching: false,
+  anchor: -1,
+  stats: null,
+  history: { throughput: [], latency: [] },
+});
+
+/** A job known before gives way only to one that is as new or newer. */
+export function merged(jobs, arrived) {
+  const next = new Map(jobs);
+  for (const job of arrived) {
+    const known = next.get(job.id);
+    if (!known || known.version <= job.version) next.set(job.id, job);
+  }
+  return next;
+}
+
+function forgotten(jobs, pages) {
+  if (jobs.size < 6_000) return jobs;
+  const known = knownIds(pages);
+  return new Map([...jobs].filter(([id]) => known.has(id)));
+}
+
+const noSelection = { selected: new Set(), allMatching: false, anchor: -1 };
+
+function toggled(state, { index, range }) {
+  const id = idAt(state.pages, index);
+  if (id === undefined) return state;
+  const selected = new Set(state.selected);
+  if (range && state.anchor >= 0) {
+    const [from, to] = [Math.min(state.anchor, index), Math.max(state.anchor, index)];
+    for (let i = from; i <= to; i++) if (idAt(state.pages, i) !== undefined) selected.add(idAt(state.pages, i));
+  } else if (!selected.delete(id)) selected.add(id);
+  return { ...state, selected, allMatching: false, anchor: index };
+}
+
+const sampled = (values, value) => (value === null || value === undefined ? values : [...values, value].slice(-HISTORY));
+
+export function reduce(state, message) {
+  switch (message.type) {
+    case "filtered":
+      return { ...state, ...noSelection, filter: { ...state.filter, ...message.changes }, pages: noPages, load: "loading", trouble: null, fresh: 0 };
+    case "page": {
+      const { jobs, total_count: total, total_is_lower_bound: isLowerBound } = message.answer;
+      const base = message.only ? noPages : state.pages;
+      const pages = withPage(base, message.number, jobs.map((job) => job.id), Math.max(total, message.number * PAGE + jobs.length), isLowerBound);
+      return { ...state, pages, jobs: forgotten(merged(state.jobs, jobs), pages), load: "ready", trouble: null, fresh: message.only ? 0 : state.fresh };
+    }
+    case "rows": {
+      const known = message.rows.filter((job) => state.jobs.has(job.id));
+      return known.length ? { ...state, jobs: merged(state.jobs, known) } : state;
+    }
+    case "created":
+      return { ...state, fresh: state.fresh + message.count };
+    case "toggled":
+      return toggled(state, message);
+    case "selectedShown":
+      return { ...state, selected: new Set(message.ids), allMatching: false };
+    case "selectedAll":
+      return { ...state, allMatching: true };
+    case "cleared":
+      return { ...state, ...noSelection };
+    case "stats":
+      if (state.stats && message.stats.version < state.stats.version) return state;
+      return {
+        ...state,
+        stats: { ...state.stats, ...message.stats },
+        history: {
+          throughput: sampled(state.history.throughput, message.stats.throughput),
+          latency: sampled(state.history.latency, latencyOf(message.stats)),
+        },
+      };
+    case "failed":
+      return { ...state, load: state.pages.byNumber.size ? state.load : "failed", trouble: message.trouble };
+    default:
+      return state;
+  }
+}
+
+/** The pick-up latency in milliseconds, however finely it is told; null if it is not. */
+export function latencyOf(stats) {
+  const told = stats.latency;
+  if (told === null || told === undefined) return null;
+  return typeof told === "number" ? told : told.p50_ms ?? told.p50 ?? null;
+}
+
+/** What the selection would touch, counted over what is known: for an honest preview. */
+export function touched(state) {
+  const jobs = [...state.selected].map((id) => state.jobs.get(id)).filter(Boolean);
+  const open = jobs.filter((job) => !job.finished_at);
+  const sum = (list, of) => list.reduce((n, job) => n + of(job), 0);
+  return {
+    jobs: jobs.length,
+    open: open.length,
+    closed: jobs.length - open.length,
+    failed: jobs.filter((job) => job.status === "failed").length,
+    openBelow: sum(open, (job) => job.tally.pending + job.tally.running),
+    below: sum(jobs, (job) => job.tally.total),
+  };
+}

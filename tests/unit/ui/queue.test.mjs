@@ -1,0 +1,99 @@
+// The queue page's state: what messages do to it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fromParams, toParams, toQuery } from "../../../src/quaero/ui/queue/filter.js";
+import { initial, reduce, touched } from "../../../src/quaero/ui/queue/reducer.js";
+import { idAt } from "../../../src/quaero/ui/kit/pages.js";
+
+const tally = { total: 0, pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+const job = (id, fields = {}) => ({ id: String(id), status: "pending", version: 1, finished_at: null, tally, ...fields });
+const answer = (jobs, total = jobs.length) => ({ jobs, total_count: total, total_is_lower_bound: false });
+const after = (...messages) => messages.reduce(reduce, initial());
+
+test("a page fills its rows and nothing else", () => {
+  const state = after({ type: "page", number: 2, answer: answer([job(7), job(6)], 500) });
+
+  assert.equal(idAt(state.pages, 200), "7");
+  assert.equal(idAt(state.pages, 0), undefined);
+  assert.equal(state.pages.total, 500);
+  assert.equal(state.load, "ready");
+});
+
+test("an older version of a job never takes the place of a newer one", () => {
+  const state = after(
+    { type: "page", number: 0, answer: answer([job(1, { version: 5, status: "completed" })]) },
+    { type: "rows", rows: [job(1, { version: 4, status: "running" })] });
+
+  assert.equal(state.jobs.get("1").status, "completed");
+});
+
+test("rows of jobs that are not shown change nothing", () => {
+  const state = after({ type: "page", number: 0, answer: answer([job(1)]) });
+
+  assert.equal(reduce(state, { type: "rows", rows: [job(9)] }), state);
+});
+
+test("another filter forgets pages and selection, and says it is loading", () => {
+  const state = after(
+    { type: "page", number: 0, answer: answer([job(1)]) },
+    { type: "toggled", index: 0 },
+    { type: "filtered", changes: { status: ["failed"] } });
+
+  assert.equal(state.load, "loading");
+  assert.equal(state.selected.size, 0);
+  assert.equal(state.pages.total, 0);
+});
+
+test("a range is selected from the row that was selected last", () => {
+  const state = after(
+    { type: "page", number: 0, answer: answer([1, 2, 3, 4, 5].map((id) => job(id))) },
+    { type: "toggled", index: 1 },
+    { type: "toggled", index: 3, range: true });
+
+  assert.deepEqual([...state.selected], ["2", "3", "4"]);
+});
+
+test("selecting a row twice leaves it unselected", () => {
+  const state = after({ type: "page", number: 0, answer: answer([job(1)]) }, { type: "toggled", index: 0 }, { type: "toggled", index: 0 });
+
+  assert.equal(state.selected.size, 0);
+});
+
+test("a trouble while rows are shown keeps them", () => {
+  const shown = after({ type: "page", number: 0, answer: answer([job(1)]) }, { type: "failed", trouble: new Error("gone") });
+
+  assert.equal(shown.load, "ready");
+  assert.equal(after({ type: "failed", trouble: new Error("gone") }).load, "failed");
+});
+
+test("the preview counts what is open and what has ended", () => {
+  const state = after(
+    { type: "page", number: 0, answer: answer([
+      job(1, { tally: { ...tally, total: 10, pending: 6, running: 1 } }),
+      job(2, { status: "failed", finished_at: "2026-01-01T00:00:00Z", tally: { ...tally, total: 4, failed: 4 } }),
+    ]) },
+    { type: "selectedShown", ids: ["1", "2"] });
+
+  assert.deepEqual(touched(state), { jobs: 2, open: 1, closed: 1, failed: 1, openBelow: 7, below: 14 });
+});
+
+test("only so many samples stand behind a sparkline", () => {
+  const messages = Array.from({ length: 100 }, (_, i) => ({ type: "stats", stats: { throughput: i, version: i } }));
+
+  const { history } = after(...messages);
+
+  assert.equal(history.throughput.length, 60);
+  assert.equal(history.throughput.at(-1), 99);
+});
+
+test("a filter survives the way through the address", () => {
+  const filter = fromParams(new URLSearchParams("status=failed,running&kind=crawler&q=a%20b&since=1h&order=created_at"));
+
+  assert.deepEqual(fromParams(new URLSearchParams(toParams(filter))), filter);
+  assert.equal(toQuery(filter, Date.parse("2026-01-01T12:00:00Z")).created_after, "2026-01-01T11:00:00.000Z");
+});
+
+test("an address that says nonsense filters by nothing", () => {
+  assert.deepEqual(fromParams(new URLSearchParams("order=sideways&since=never")), initial().filter);
+});
