@@ -71,6 +71,16 @@ def _open(settings: Settings, bell: LocalDoorbell, clock: Clock | None) -> SqlSt
         raise StoreUnavailable(f"cannot open the store: {error.filename}: {error.strerror}") from None
 
 
+async def refuse_open(settings: Settings) -> None:
+    """Raise OpenBind if these settings would let everybody in, or nobody."""
+    from quaero.gateway.auth.opening import require_token
+    from quaero.gateway.auth.place import needs_credential
+
+    if needs_credential(settings):
+        async with open_store(settings) as store:
+            await require_token(store, settings, SystemClock())
+
+
 def make_worker(
     store: SqlStore, bell: LocalDoorbell, settings: Settings, app: str | None, root_id: int | None = None
 ) -> Worker:
@@ -133,13 +143,12 @@ async def _serve(store: SqlStore, order: Order, until: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, until.set)
     listener = socket.socket(fileno=order.listener)
     listener.setblocking(False)
-    gateway = Gateway(store, order.version)
-    origins = order.settings.server.allowed_origins
+    gateway = Gateway(store, order.version, settings=order.settings)
     service = ServiceLog(store, gateway.clock)
     _pass_on(service, order.news)
     async with service:
         with heard(service, "gateway"):
-            await serve(gateway, listener, stop=until, allowed_origins=origins, on_ready=_tell_ready)
+            await serve(gateway, listener, stop=until, on_ready=_tell_ready)
 
 
 def _pass_on(service: ServiceLog, news: list[Line]) -> None:

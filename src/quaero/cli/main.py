@@ -32,6 +32,7 @@ COMMANDS = {
     "delete": "quaero.cli.actions:delete",
     "documents": "quaero.cli.documents:documents",
     "definitions": "quaero.cli.definitions:definitions",
+    "token": "quaero.cli.token:token",
     "doctor": "quaero.cli.care:doctor",
     "backup": "quaero.cli.care:backup",
     "restore": "quaero.cli.care:restore",

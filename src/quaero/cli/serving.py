@@ -36,6 +36,7 @@ app_option = click.option(
 @where_options
 def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: Any) -> None:
     """Run everything on one machine: store, workers, gateway and page."""
+    from quaero.app import refuse_open
     from quaero.gateway.server import bind
 
     flags: dict[str, Any] = {"server__host": place["host"], "server__port": place["port"]}
@@ -44,6 +45,7 @@ def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: 
 
         flags["crawler__allow_networks"] = LOOPBACK
     settings = where.settings(**flags, queue__executors=workers)
+    asyncio.run(refuse_open(settings))
     with bind(settings.server.host, settings.server.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host

@@ -5,8 +5,8 @@
     operator    also cancels, retries, deletes, and changes definitions
     admin       also tokens, the audit and the settings
 
-Each includes those before it. A token is `qk_<id>_<secret>`: the id names its row, the secret is 256 random bits
-and is kept nowhere; what a store has is its SHA-256. Enough for a secret that long: there is nothing to guess faster.
+Each includes those before it. A token is `qk_<id>_<secret>`: the id names its row, the secret is 256 random bits and is
+kept nowhere; a store has its SHA-256. For a secret that long a slow hash adds nothing: nobody can try enough of them.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import secrets
 from enum import IntEnum
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"qk_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
+_SECRET = re.compile(r"(qk|qs)_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -37,34 +37,30 @@ class Access(IntEnum):
 SCOPES = {access.word: access for access in Access if access is not Access.NOBODY}
 
 
-class Token(NamedTuple):
-    """A token taken apart."""
+class Key(NamedTuple):
+    """What its holder shows: a token of a program (`qk`), or the session (`qs`) a browser got for one."""
 
+    prefix: str
     id: str
     secret: str
 
     @property
     def text(self) -> str:
-        """As its holder writes it."""
-        return f"qk_{self.id}_{self.secret}"
+        """As its holder writes it. Never to be logged, shown again or put into an address."""
+        return f"{self.prefix}_{self.id}_{self.secret}"
 
     @property
     def digest(self) -> bytes:
         """What a store keeps of it."""
-        return digest(self.secret)
+        return hashlib.sha256(self.secret.encode()).digest()
 
 
-def new_token() -> Token:
-    """A token nobody else has."""
-    return Token("".join(secrets.choice(_ID_LETTERS) for _ in range(8)), secrets.token_urlsafe(32))
+def new_key(prefix: str) -> Key:
+    """A key nobody else has."""
+    return Key(prefix, "".join(secrets.choice(_ID_LETTERS) for _ in range(8)), secrets.token_urlsafe(32))
 
 
-def parse_token(text: str) -> Token | None:
-    """The token a text spells, None if it is none."""
-    match = _TOKEN.fullmatch(text)
-    return Token(match[1], match[2]) if match else None
-
-
-def digest(secret: str) -> bytes:
-    """SHA-256 of a secret."""
-    return hashlib.sha256(secret.encode()).digest()
+def parse_key(text: str) -> Key | None:
+    """The key a text spells, None if it is none."""
+    match = _SECRET.fullmatch(text)
+    return Key(*match.groups()) if match else None

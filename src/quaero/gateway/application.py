@@ -1,7 +1,5 @@
 """What a gateway serves, put together: the gate, then the routes. Every route there is stands in `ROUTES`."""
 
-from starlette.types import ASGIApp
-
 from quaero.gateway import (
     actions,
     definitions,
@@ -12,7 +10,10 @@ from quaero.gateway import (
     page,
     queue,
 )
-from quaero.gateway.gate import Gate, Place
+from quaero.gateway.auth import access
+from quaero.gateway.auth.checkpoint import Checkpoint
+from quaero.gateway.auth.place import Place
+from quaero.gateway.gate import Gate
 from quaero.gateway.routing import Router
 from quaero.gateway.state import Gateway
 
@@ -24,11 +25,13 @@ MODULES = (
     actions,
     definitions,
     queue,
+    access,
     page,
 )
 ROUTES = [route for module in MODULES for route in module.routes.all]
 
 
-def application(gateway: Gateway, place: Place) -> ASGIApp:
+def application(gateway: Gateway, place: Place) -> Gate:
     """The ASGI application of one gateway process, its gate in front."""
-    return Gate(Router(gateway, ROUTES), place)
+    checkpoint = Checkpoint(place, gateway.store, gateway.clock, gateway.settings.auth)
+    return Gate(Router(gateway, ROUTES), place, checkpoint)

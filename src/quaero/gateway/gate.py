@@ -1,128 +1,44 @@
 """The one gate in front of everything a gateway serves: REST, streams, WebSocket, pages, documents.
 
-    request ──> Host is a loopback name with our port?       else 421: DNS rebinding
-            ──> Origin absent, our own, or listed?           else 403: another site's page
-            ──> Sec-Fetch-Site absent, same-origin or none?  else 403: another site's page
+    request ──> headers that decide given once?              else 400
+            ──> Host one we are called by?                   else 421: DNS rebinding
+            ──> Origin, Sec-Fetch-Site ours or listed?       else 403: another site's page
             ──> a mutation's body is JSON?                   else 415: a form of another site
             ──> the body within its bound?                   else 413
-            ──> fewer than the most at once?                 else 429
-            ──> the application, its answer sent with the security headers
+            ──> who is it?                                   else 401, but for the public list
+            ──> within what this identity may do at once?    else 429
+            ──> the application, its answer sent with the security headers; a mutation goes into the audit
 
-It decides on the raw scope, before any route is looked up, and alike for HTTP and WebSocket. On loopback any local
-program may act; no other site can. It does not know users: off loopback, serving is refused at start.
+It decides on the raw scope, before any route is looked up, and alike for HTTP and WebSocket. Whether this caller may
+use this route is the router's question, answered by what the route declares.
 """
 
 import asyncio
-import ipaddress
-import re
-import socket
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quaero.domain.bounds import MIB
-from quaero.domain.errors import InvalidInput
-from quaero.domain.wire import Problem
-from quaero.gateway.answers import problem_answer
-from quaero.gateway.auth.principal import Principal, loopback
+from quaero.gateway.auth.checkpoint import Checkpoint
+from quaero.gateway.auth.login import FORMS, LoginDesk
+from quaero.gateway.auth.place import Headers, Place, Refusal, gathered
+from quaero.gateway.auth.principal import Principal
+from quaero.gateway.auth.refusing import SECURITY_HEADERS, arrival, is_arrival, refuse
 
 MAX_BODY = 32 * MIB  # a bulk of 10,000 jobs with room
-MAX_AT_ONCE = 1_024  # requests under way
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONCE = frozenset((b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length", b"transfer-encoding"))
-
-CSP = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    b"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    b"require-trusted-types-for 'script'; trusted-types 'none'"
-)
-SECURITY_HEADERS = (
-    (b"content-security-policy", CSP),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"x-frame-options", b"DENY"),
-)
+PROBES = frozenset({"/api/health", "/api/ready"})
 NO_STORE = (b"cache-control", b"no-store")
 
-_LOOPBACK_HOST = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::(\d{1,5}))?")
+
+class BodyTooLargeError(Exception):
+    """A body without a declared length went over the bound; answered by the gate."""
 
 
-class OpenBind(InvalidInput):
-    """Serving off loopback without a credential was asked for: refused."""
-
-    exit_code = 78
-    problem = "open-bind"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the gate lets a request not through."""
-
-    status: int
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a gateway is reached: its port, and the other sites whose pages may use it (`https://host[:port]`)."""
-
-    port: int
-    allowed_origins: frozenset[bytes] = field(default_factory=frozenset)
-
-
-def require_loopback(host: str) -> None:
-    """Raise OpenBind unless every address `host` stands for is a loopback one."""
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise InvalidInput(f"server.host {host!r} is not an address of this machine: {error}") from None
-    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found):
-        raise OpenBind(
-            f"refused to serve on {host}: without a credential everyone who can reach this machine could run jobs; "
-            "serve on 127.0.0.1 (the default) and reach it through an SSH tunnel"
-        )
-
-
-def judge(scope: Scope, place: Place) -> Refusal | None:
-    """Why this request or WebSocket must not pass, None if it may."""
-    headers: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in ONCE:
-            if name in headers:
-                return Refusal(400, "repeated-header", f"the header {name.decode()} was given twice")
-            headers[name] = value
-    return (
-        _judge_host(headers, place)
-        or _judge_site(headers, place)
-        or (_judge_content(scope["method"], headers) if scope["type"] == "http" else None)
-    )
-
-
-def _judge_host(headers: dict[bytes, bytes], place: Place) -> Refusal | None:
-    match = _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"").lower())
-    if match is not None and int(match[1] or 80) == place.port:
-        return None
-    return Refusal(421, "wrong-host", f"this server answers only to localhost:{place.port} and its loopback addresses")
-
-
-def _judge_site(headers: dict[bytes, bytes], place: Place) -> Refusal | None:
-    origin = headers.get(b"origin")
-    if origin is not None:
-        if origin in place.allowed_origins:
-            return None
-        if origin.lower() != b"http://" + headers[b"host"].lower():
-            return Refusal(403, "foreign-origin", "requests from pages of other sites are refused")
-    if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
-        return Refusal(403, "foreign-site", "requests that another site caused are refused")
-    return None
-
-
-def _judge_content(method: str, headers: dict[bytes, bytes]) -> Refusal | None:
+def judge_content(scope: Scope, headers: Headers) -> Refusal | None:
+    """Why a request of this method and body must not pass, None if it may."""
+    method = scope["method"]
     if method not in SAFE and method not in MUTATIONS:
         return Refusal(405, "method", f"{method} is not a method of this server")
     length = headers.get(b"content-length", b"0")
@@ -131,48 +47,100 @@ def _judge_content(method: str, headers: dict[bytes, bytes]) -> Refusal | None:
     kind = headers.get(b"content-type")
     has_body = length != b"0" or b"transfer-encoding" in headers
     if method in MUTATIONS and (kind is not None or has_body):
-        plain = (kind or b"").partition(b";")[0].strip().lower()
-        if plain != b"application/json":
-            return Refusal(415, "content-type", "send the body as content-type application/json")
+        wanted = b"application/x-www-form-urlencoded" if scope["path"] in FORMS else b"application/json"
+        if (kind or b"").partition(b";")[0].strip().lower() != wanted:
+            return Refusal(415, "content-type", f"send the body as content-type {wanted.decode()}")
     return None
-
-
-class BodyTooLargeError(Exception):
-    """A body without a declared length went over the bound; answered by the gate."""
 
 
 class Gate:
     """The ASGI application that stands before another one."""
 
-    def __init__(self, app: ASGIApp, place: Place, *, max_at_once: int = MAX_AT_ONCE) -> None:
+    def __init__(self, app: ASGIApp, place: Place, checkpoint: Checkpoint) -> None:
         self._app = app
         self._place = place
-        self._max_at_once = max_at_once
-        self._under_way = 0
-        self._loopback = loopback()
+        self._checkpoint = checkpoint
+        self._desk = LoginDesk(checkpoint)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it through or refuse it; never both."""
         if scope["type"] not in ("http", "websocket"):
             return
         send = _guarded(scope, send)
-        refusal = judge(scope, self._place)
-        if refusal is None and self._under_way >= self._max_at_once:
-            refusal = Refusal(429, "busy", f"{self._max_at_once} requests are under way: try again in a second")
-        if refusal is not None:
-            await _refuse(scope, refusal, send)
+        headers = gathered(scope)
+        if isinstance(headers, Refusal):
+            await refuse(scope, headers, send)
             return
-        scope["principal"] = self._loopback
-        self._under_way += 1
+        refusal = self._place.judge(scope, headers)
+        if refusal is None and scope["type"] == "http":
+            refusal = judge_content(scope, headers)
+        if refusal is not None:
+            if is_arrival(scope, refusal):
+                await arrival(scope).send(send, with_body=scope["method"] != "HEAD")
+            else:
+                await refuse(scope, refusal, send)
+            return
+        await self._let_in(scope, headers, receive, send)
+
+    async def close(self) -> None:
+        """Let go of everyone."""
+        await self._checkpoint.close()
+
+    async def _let_in(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        principal = await self._checkpoint.who(scope, headers)
+        if isinstance(principal, Refusal):
+            await refuse(scope, principal, send)
+            return
+        sort, is_mutation = _sort(scope), scope["type"] == "http" and scope["method"] in MUTATIONS
+        refusal = self._checkpoint.begin(principal, sort, is_mutation=is_mutation)
+        if refusal is not None:
+            await refuse(scope, refusal, send)
+            return
+        scope["principal"] = principal
+        if is_mutation:
+            send = self._audited(scope, headers, send)
+        elif scope["path"] in PROBES and self._checkpoint.is_nobody(principal):
+            send = _bare(send)
         try:
-            await _answered_for(self._loopback, self._app(scope, _bounded(receive), send))
+            await answered_for(principal, self._answer(scope, headers, _bounded(receive), send))
         except BodyTooLargeError:
-            await _refuse(scope, Refusal(413, "body-too-large", f"a body may have {MAX_BODY} bytes at most"), send)
+            await refuse(scope, Refusal(413, "body-too-large", f"a body may have {MAX_BODY} bytes at most"), send)
         finally:
-            self._under_way -= 1
+            principal.usage.end(sort)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        if scope["path"] in FORMS and scope["type"] == "http":
+            answer = await self._desk.answer(scope, headers, receive)
+            await answer.send(send, with_body=scope["method"] != "HEAD")
+        else:
+            await self._app(scope, receive, send)
+
+    def _audited(self, scope: Scope, headers: Headers, send: Send) -> Send:
+        async def audited(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status, who = message["status"], scope["principal"].name
+                self._checkpoint.note(who, scope, headers, status, _target(scope, message))
+            await send(message)
+
+        return audited
 
 
-async def _answered_for(principal: Principal, answering: Awaitable[object]) -> None:
+def _target(scope: Scope, message: Message) -> str:
+    """What a mutation was about, as far as its answer tells: a new thing is named by where it is found."""
+    if message["status"] == 201:
+        for name, value in message["headers"]:
+            if name == b"location":
+                return str(value.decode("latin-1").rpartition("/")[2])
+    return ", ".join((scope.get("path_params") or {}).values())
+
+
+def _sort(scope: Scope) -> str:
+    if scope["type"] == "websocket":
+        return "sockets"
+    return "streams" if scope["path"].endswith("/stream") else "requests"
+
+
+async def answered_for(principal: Principal, answering: Awaitable[object]) -> None:
     """Answer in the name of a principal, and stop answering when its credential no longer counts."""
     task = asyncio.current_task()
     assert task is not None
@@ -187,18 +155,6 @@ async def _answered_for(principal: Principal, answering: Awaitable[object]) -> N
         principal.releases(task)
 
 
-async def _refuse(scope: Scope, refusal: Refusal, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.detail})
-        return
-    title = refusal.reason.replace("-", " ")
-    document = Problem(f"urn:quaero:{refusal.reason}", title, refusal.status, refusal.detail)
-    headers = [(b"connection", b"close")]  # the body, if any, is not read
-    if refusal.status == 429:
-        headers.append((b"retry-after", b"1"))
-    await problem_answer(document, *headers).send(send, with_body=scope["method"] != "HEAD")
-
-
 def _guarded(scope: Scope, send: Send) -> Send:
     is_api = scope["path"].startswith("/api")
 
@@ -210,6 +166,19 @@ def _guarded(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return guarded
+
+
+def _bare(send: Send) -> Send:
+    """Only the status: a probe without a credential learns nothing else."""
+
+    async def bare(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [(b"content-length", b"0")]
+        elif message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return bare
 
 
 def _bounded(receive: Receive) -> Receive:

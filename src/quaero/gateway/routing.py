@@ -182,6 +182,7 @@ class Router:
         route = methods.get(method)
         if route is None:
             return _no_route(scope, methods)
+        scope["route"], scope["path_params"] = route, params
         if scope["principal"].access < route.needs:
             return _not_allowed(route)
         if self._gateway.draining and method in MUTATIONS:

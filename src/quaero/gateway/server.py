@@ -9,14 +9,14 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import uvicorn
 
 from quaero.domain.errors import InvalidInput
 from quaero.gateway.application import application
-from quaero.gateway.gate import Place, require_loopback
+from quaero.gateway.auth.place import Place, is_loopback
 from quaero.gateway.state import Gateway
 
 log = logging.getLogger("quaero.gateway")
@@ -25,8 +25,8 @@ DRAIN_SECONDS = 5
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket (port 0: any free one). Raises OpenBind off loopback, InvalidInput if it cannot be had."""
-    require_loopback(host)
+    """A listening socket (port 0: any free one). Raises InvalidInput if it cannot be had."""
+    is_loopback(host)  # says so if there is no such host
     family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, proto)
     try:
@@ -84,13 +84,12 @@ async def serve(
     listener: socket.socket,
     *,
     stop: asyncio.Event,
-    allowed_origins: Iterable[str] = (),
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve on a bound socket until `stop` is set, then end within `DRAIN_SECONDS`. Closes the socket."""
-    place = Place(listener.getsockname()[1], frozenset(origin.encode() for origin in allowed_origins))
+    app = application(gateway, Place.of(gateway.settings, listener.getsockname()[1]))
     config = uvicorn.Config(
-        application(gateway, place),
+        app,
         http="httptools",
         ws="websockets-sansio",
         lifespan="off",
@@ -105,4 +104,5 @@ async def serve(
     try:
         await _Server(config, gateway, stop, on_ready).serve([listener])
     finally:
+        await app.close()
         listener.close()

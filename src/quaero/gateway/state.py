@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from quaero.clock import Clock, SystemClock
 from quaero.gateway.mapcache import Maps
+from quaero.settings import Settings
 from quaero.storage.port import Store
 
 
@@ -15,6 +16,7 @@ class Gateway:
     store: Store
     version: str
     clock: Clock = field(default_factory=SystemClock)
+    settings: Settings = field(default_factory=Settings)
     instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
     draining: bool = False
     maps: Maps = field(default_factory=Maps)

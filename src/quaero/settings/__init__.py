@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from quaero.settings.loading import FIELDS, load
 from quaero.settings.sections import (
+    Auth,
     Command,
     Crawler,
     Jobs,
@@ -40,6 +41,7 @@ def describe(settings: Settings) -> Iterator[Described]:
 
 
 __all__ = [
+    "Auth",
     "Command",
     "Crawler",
     "Described",

@@ -131,6 +131,36 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     enabled: Annotated[bool, Meta(description="Whether jobs may run programs of this machine")] = False
 
 
+class Auth(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may do what. Off loopback a credential is always needed. Limits: per token or session and process."""
+
+    required: Annotated[bool, Meta(description="Whether programs of this machine need a credential too")] = False
+    allowed_hosts: Annotated[
+        list[str],
+        Meta(
+            description="Other names this server is reached by, e.g. `quaero.example.org`; makes a credential required"
+        ),
+    ] = []
+    trusted_proxies: Annotated[
+        list[str],
+        Meta(
+            extra=NETWORKS, description="Networks (CIDR) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed"
+        ),
+    ] = []
+    session: Annotated[int, Meta(ge=MINUTE, extra=DURATION, description="How long a browser stays logged in")] = (
+        12 * HOUR
+    )
+    max_requests: Annotated[int, Meta(ge=1, description="Requests at once")] = 256
+    max_streams: Annotated[int, Meta(ge=1, description="Event streams at once")] = 256
+    max_sockets: Annotated[int, Meta(ge=1, description="WebSockets at once")] = 256
+    mutations_per_second: Annotated[
+        int, Meta(ge=0, description="Mutations a second, twice as many in a burst; 0: any number")
+    ] = 500
+    audit_retention: Annotated[
+        int, Meta(ge=DAY, extra=DURATION, description="How long it is kept who did what; at most a million entries")
+    ] = 90 * DAY
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, and where each value came from (`sources`: only keys that are not at their default)."""
 
@@ -142,4 +172,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Jobs = Jobs()
     crawler: Crawler = msgspec.field(default_factory=Crawler)
     command: Command = Command()
+    auth: Auth = msgspec.field(default_factory=Auth)
     sources: dict[str, str] = {}

@@ -17,7 +17,7 @@ from quaero.engine.lifecycle.spawn import Memory
 from quaero.engine.lifecycle.workers import announce, register
 from quaero.engine.protocol import KindInfo, Sort
 from quaero.gateway.application import application
-from quaero.gateway.gate import Place
+from quaero.gateway.auth.place import Place
 from quaero.gateway.state import Gateway
 from quaero.storage.port import Want
 from quaero.storage.sqlstore import SqlStore
@@ -76,9 +76,11 @@ def gateway(store: SqlStore) -> Gateway:
 
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=application(gateway, Place(8080)))
+    app = application(gateway, Place(8080))
+    transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as opened:
         yield opened
+    await app.close()
 
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]

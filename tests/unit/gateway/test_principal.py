@@ -6,7 +6,7 @@ import pytest
 
 from quaero.domain.access import Access
 from quaero.gateway.auth.principal import Principal
-from quaero.gateway.gate import _answered_for
+from quaero.gateway.gate import answered_for
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +21,8 @@ async def test_closing_a_principal_ends_its_streams_and_nothing_else() -> None:
         finally:
             cleaned_up.set()
 
-    streams = [asyncio.create_task(_answered_for(revoked, stream())) for _ in range(3)]
-    staying = asyncio.create_task(_answered_for(other, never.wait()))
+    streams = [asyncio.create_task(answered_for(revoked, stream())) for _ in range(3)]
+    staying = asyncio.create_task(answered_for(other, never.wait()))
     while not (revoked.is_busy and other.is_busy):
         await asyncio.sleep(0)
     revoked.close()
@@ -37,7 +37,7 @@ async def test_closing_a_principal_ends_its_streams_and_nothing_else() -> None:
 
 async def test_a_request_that_is_cancelled_for_another_reason_stays_cancelled() -> None:
     principal = Principal("token a", Access.VIEWER)
-    stream = asyncio.create_task(_answered_for(principal, asyncio.Event().wait()))
+    stream = asyncio.create_task(answered_for(principal, asyncio.Event().wait()))
     while not principal.is_busy:
         await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from quaero.domain.access import Access
+from quaero.gateway.auth.limits import Limits, Usage
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +23,7 @@ class Principal:
     name: str
     access: Access
     expires_at: int = 0  # microseconds since the epoch, 0: never
+    usage: Usage = field(default_factory=lambda: Usage(Limits()))
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
 
@@ -36,9 +38,9 @@ class Principal:
         return bool(self._tasks)
 
     def close(self) -> None:
-        """It no longer counts: end whatever is under way in its name."""
+        """It no longer counts: end whatever is under way in its name, but for the request that asked for this."""
         self.closed.set()
-        for task in tuple(self._tasks):
+        for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
 
     def holds(self, task: "asyncio.Task[object]") -> None:

@@ -116,5 +116,21 @@ create table delivery(
 );
 create index delivery_queue on delivery(subscriber, root_id, id);
 
+-- Who may call. Of secrets only hashes are kept; a session is a browser's, and ends with the token it was given for.
+create table token(
+  id text primary key, digest blob not null, name text not null, access integer not null check (access between 1 and 4),
+  created_at integer not null, expires_at integer not null default 0, revoked_at integer not null default 0,
+  used_at integer not null default 0
+) without rowid;
+create table session(
+  id text primary key, digest blob not null, token_id text not null, created_at integer not null, expires_at integer not null
+) without rowid;
+create index session_of_token on session(token_id);
+create table audit(
+  id integer primary key, at integer not null, who text not null, address text not null, action text not null,
+  target text not null, status integer not null
+);
+create index audit_at on audit(at);
+
 -- Tree 0 keeps the service log. It is hidden from every list of jobs.
 insert into job(id, root_id, kind, status, is_branch) values(0, 0, 'service', 2, 1);
