@@ -42,7 +42,7 @@ class Job(msgspec.Struct):
     # --- what moves
     status: int = JobStatus.PENDING
     ready: int = 0  # pending, not reserved, not blocked, due: may be reserved now
-    run_at: int = 0  # not ready before
+    run_at: int = 0  # not ready before; since when it is, if that is not since it was made
     blocked_by: int = 0  # unfinished siblings it waits for
     owner: int | None = None  # worker that reserved it
     epoch: int = 0  # fencing number of the reservation

@@ -11,7 +11,7 @@ from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.listing import bounded
 from quaero.gateway.routing import Routes
 from quaero.gateway.state import Gateway
-from quaero.storage.port import StoredDocument, WorkerRow
+from quaero.storage.port import Latency, StoredDocument, WorkerRow
 
 routes = Routes()
 MAX_DOCUMENTS = 500
@@ -29,8 +29,19 @@ class WorkerLine(msgspec.Struct, frozen=True):
     kinds: msgspec.Raw
 
 
+class StartLatency(msgspec.Struct, frozen=True):
+    """Milliseconds from ready to start of what started in the last minute."""
+
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+
+
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Every job of the store by status; `throughput` is jobs finished per second over the last minute."""
+    """Every job of the store by status; `throughput` is jobs finished per second over the last minute.
+
+    `latency` is null if nothing started in that minute.
+    """
 
     pending: int
     running: int
@@ -39,6 +50,7 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     cancelled: int
     throughput: float
+    latency: StartLatency | None
     workers: list[WorkerLine]
 
 
@@ -104,8 +116,15 @@ async def get_stats(gateway: Gateway) -> QueueStats:
     """The whole queue: counts, pace, workers."""
     stats = await gateway.store.stats()
     return QueueStats(
-        **stats.counts._asdict(), throughput=stats.throughput, workers=[_worker_line(row) for row in stats.workers]
+        **stats.counts._asdict(),
+        throughput=stats.throughput,
+        latency=_latency(stats.latency),
+        workers=[_worker_line(row) for row in stats.workers],
     )
+
+
+def _latency(latency: Latency | None) -> StartLatency | None:
+    return StartLatency(latency.p50 / 1e3, latency.p95 / 1e3, latency.most / 1e3) if latency is not None else None
 
 
 def _worker_line(row: WorkerRow) -> WorkerLine:

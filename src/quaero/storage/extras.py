@@ -10,6 +10,7 @@ import msgspec
 from quaero.domain.events import Event
 from quaero.domain.facts import Document
 from quaero.domain.job import Job
+from quaero.storage import latency
 from quaero.storage.connection import Connection
 
 
@@ -80,6 +81,11 @@ class Extras:
                 " on conflict(second) do update set closed = closed + excluded.closed",
                 (self._now // 1_000_000, closed),
             )
+
+    def save_waits(self, waits: list[int]) -> None:
+        """Count how long the jobs that started had waited."""
+        if waits:
+            latency.save_waits(self._db, self._writer, self._now, waits)
 
     def save(self) -> None:
         """Store what was collected."""

@@ -36,7 +36,7 @@ MOST_REMEMBERED = 50_000  # jobs kept between transactions
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Ready jobs by lane, jobs in use by limit, all jobs by status, and how many became terminal.
+    """Ready jobs by lane, jobs in use by limit, all jobs by status, how many became terminal, how long each waited.
 
     `taken` are the limits under which a job was reserved, even if as many were given back.
     """
@@ -46,6 +46,7 @@ class Differences:
     taken: set[int]
     counts: list[int]
     closed: int
+    waits: list[int]
 
 
 class JobMap:
@@ -220,6 +221,7 @@ class JobMap:
         counts = [-n for n in self._gone]
         self._gone = [0] * 6
         closed = 0
+        waits: list[int] = []
         for jobs in (self._new, self._touched, self._reserved):
             for job_id, job in jobs.items():
                 status, ready, owner = self._was[job_id]
@@ -229,6 +231,8 @@ class JobMap:
                     counts[job.status] += 1
                     if status >= 0:
                         counts[status] -= 1
+                        if not status and job.attempt and job.started_at >= (job.run_at or job.created_at):
+                            waits.append(job.started_at - (job.run_at or job.created_at))
                     closed += job.is_terminal
                 held = (job.owner is not None) - (owner is not None)
                 if held and (job.limit_id or job.step_limit_id):
@@ -237,4 +241,4 @@ class JobMap:
                         if held > 0:
                             taken.add(limit)
                 self._was[job_id] = (job.status, job.ready, job.owner)
-        return Differences(lanes, uses, taken, counts, closed)
+        return Differences(lanes, uses, taken, counts, closed, waits)

@@ -161,5 +161,6 @@ class SqlLedger(JobMap):
         self._insert_new()
         self._update_touched()
         self._extras.save_counts(moved.counts, moved.closed)
+        self._extras.save_waits(moved.waits)
         self._extras.save()
         failpoint("commit.flush")

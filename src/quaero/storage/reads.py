@@ -7,6 +7,7 @@ from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
 from quaero.storage.connection import Connection, Row
+from quaero.storage.latency import latency
 from quaero.storage.port import ErrorGroup, JobFilter, JobPage, Stats, StoredDocument, WorkerRow
 
 _COLUMNS = STATIC + MOVING + BRANCH
@@ -143,7 +144,7 @@ def _match(q: str) -> str:
 
 
 def stats(db: Connection, now: int) -> Stats:
-    """Counts over everything, throughput of the last minute, live workers."""
+    """Counts over everything, throughput and latency of the last minute, live workers."""
     ((*counts,),) = db.rows(f"select {', '.join(f'coalesce(sum({word}), 0)' for word in WORDS)} from counter")
     second = now // 1_000_000
     ((closed, since),) = db.rows(
@@ -154,7 +155,8 @@ def stats(db: Connection, now: int) -> Stats:
         f"select {', '.join(names)} from worker where state <> 'gone' and lease_until > ? order by id", (now,)
     )
     workers = [WorkerRow(**dict(zip(names, row, strict=True))) for row in rows]
-    return Stats(Tally(*counts), closed / max(1, second - since + 1) if since else 0.0, workers)
+    pace = closed / max(1, second - since + 1) if since else 0.0
+    return Stats(Tally(*counts), pace, latency(db, now), workers)
 
 
 def incarnation(db: Connection) -> str:

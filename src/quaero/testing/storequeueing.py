@@ -1,11 +1,12 @@
 """The store's contract, second part: who gets what next, by priority, turn, limit and time."""
 
+from quaero.domain.facts import How
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.workers import sweep_workers
 from quaero.testing.bench import Bench
 from quaero.testing.contract import StoreTests
-from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step
+from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step, began, ended
 
 MANY = 5_000
 SECOND = 1_000_000  # microseconds
@@ -135,3 +136,28 @@ class StoreQueueing(StoreTests):
         later = await bench.store.stats()
         assert (later.throughput, later.workers) == (0.0, [])
         await bench.store.write(sweep_workers)
+
+    async def test_latency_is_the_wait_from_ready_to_start(self, bench: Bench) -> None:
+        """Counted from when a job could have started: not while it was delayed or blocked, nor in earlier attempts."""
+        assert (await bench.store.stats()).latency is None
+        ids = [await bench.root(a_root(run_at=bench.clock.now() + 100 * SECOND)) for _ in range(20)]
+        bench.clock.move(100.01)
+        await bench.hand.renew()
+        jobs = await bench.hand.take()
+        await bench.hand.tell(*(began(job, bench.clock.now()) for job in jobs[:19]))
+        bench.clock.move(2)
+        await bench.hand.tell(ended(jobs[19], began_at=bench.clock.now()))
+        latency = (await bench.store.stats()).latency
+        assert latency is not None
+        assert len(jobs) == len(ids)
+        assert 10_000 <= latency.p50 <= latency.p95 <= 12_500
+        assert 2_010_000 <= latency.most <= 2_010_200
+        await bench.hand.tell(*(ended(job, How.REFUNDED) for job in jobs[:19]))
+        bench.clock.move(61)
+        await bench.hand.renew()
+        assert (await bench.store.stats()).latency is None
+        for job in await bench.hand.take():
+            await bench.hand.tell(ended(job, began_at=bench.clock.now()))
+        again = (await bench.store.stats()).latency
+        assert again is not None
+        assert 61_000_000 <= again.most <= 61_000_200

@@ -91,6 +91,8 @@ def shift(ledger: Ledger, job: Job, before: int, after: int, n: int = 1) -> None
 def make_ready(ledger: Ledger, job: Job) -> None:
     """Let a pending, free job be reserved, now or when its time comes."""
     job.ready = int(job.blocked_by == 0 and job.run_at <= ledger.now)
+    if job.ready and not job.run_at:
+        job.run_at = ledger.now  # what it waits from now on is its latency
     ledger.touch(job)
 
 

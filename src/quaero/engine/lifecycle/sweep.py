@@ -123,7 +123,8 @@ def retire(ledger: Ledger, keep: int, limit: int = 100) -> int:
 def trim_small(ledger: Ledger) -> None:
     """Forget what is only of passing use: old throughput seconds, idempotency keys, workers long gone."""
     day = 86_400_000_000
-    ledger.run("delete from throughput where second < ?", (ledger.now // 1_000_000 - 600,))
+    for table in ("throughput", "latency"):
+        ledger.run(f"delete from {table} where second < ?", (ledger.now // 1_000_000 - 600,))
     ledger.run("delete from idempotency where at < ?", (ledger.now - day,))
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     ((limits,),) = ledger.rows("select count(*) from limits")

@@ -115,9 +115,22 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """How long jobs that started in the last minute had been ready before, in microseconds."""
+
+    p50: int
+    p95: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """The whole queue at a glance. `throughput` is terminal jobs per second over the last minute."""
+    """The whole queue at a glance. `throughput` is terminal jobs per second over the last minute.
+
+    `latency` is None if nothing started in that minute.
+    """
 
     counts: Tally
     throughput: float
+    latency: Latency | None = None
     workers: list[WorkerRow] = field(default_factory=list)

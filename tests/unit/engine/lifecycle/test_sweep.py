@@ -41,7 +41,7 @@ async def test_small_things_are_forgotten_after_a_day(bench: Bench) -> None:
     bench.clock.move(DAY / 2)
     await bench.store.write(sweep.trim_small)
     assert len(await bench.store.rows("select 1 from idempotency union all select 1 from worker")) == 2
-    assert await bench.store.rows("select 1 from throughput") == []
+    assert await bench.store.rows("select 1 from throughput union all select 1 from latency") == []
 
     bench.clock.move(DAY / 2 + 60)
     await bench.store.write(sweep.trim_small)
