@@ -19,11 +19,13 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quaero.domain.bounds import MIB
-from quaero.gateway.auth.checkpoint import Checkpoint
+from quaero.gateway.answers import Header
+from quaero.gateway.auth.checkpoint import WRONG, Checkpoint
+from quaero.gateway.auth.crossorigin import granted, preflight
 from quaero.gateway.auth.login import FORMS, LoginDesk
 from quaero.gateway.auth.place import Headers, Place, Refusal, gathered
 from quaero.gateway.auth.principal import Principal
-from quaero.gateway.auth.refusing import SECURITY_HEADERS, arrival, is_arrival, refuse
+from quaero.gateway.auth.refusing import SECURITY_HEADERS, arrival, farewell, is_arrival, refuse
 
 MAX_BODY = 32 * MIB  # a bulk of 10,000 jobs with room
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -66,11 +68,12 @@ class Gate:
         """Let it through or refuse it; never both."""
         if scope["type"] not in ("http", "websocket"):
             return
-        send = _guarded(scope, send)
         headers = gathered(scope)
         if isinstance(headers, Refusal):
-            await refuse(scope, headers, send)
+            await refuse(scope, headers, _guarded(scope, send))
             return
+        leave = granted(self._place, headers)
+        send = _guarded(scope, send, leave)
         refusal = self._place.judge(scope, headers)
         if refusal is None and scope["type"] == "http":
             refusal = judge_content(scope, headers)
@@ -79,6 +82,9 @@ class Gate:
                 await arrival(scope).send(send, with_body=scope["method"] != "HEAD")
             else:
                 await refuse(scope, refusal, send)
+            return
+        if leave and (asked := preflight(scope)):
+            await asked.send(send)
             return
         await self._let_in(scope, headers, receive, send)
 
@@ -102,7 +108,8 @@ class Gate:
         elif scope["path"] in PROBES and self._checkpoint.is_nobody(principal):
             send = _bare(send)
         try:
-            await answered_for(principal, self._answer(scope, headers, _bounded(receive), send))
+            if not await answered_for(principal, self._answer(scope, headers, _bounded(receive), send)):
+                await farewell(scope, WRONG, send)
         except BodyTooLargeError:
             await refuse(scope, Refusal(413, "body-too-large", f"a body may have {MAX_BODY} bytes at most"), send)
         finally:
@@ -140,27 +147,31 @@ def _sort(scope: Scope) -> str:
     return "streams" if scope["path"].endswith("/stream") else "requests"
 
 
-async def answered_for(principal: Principal, answering: Awaitable[object]) -> None:
-    """Answer in the name of a principal, and stop answering when its credential no longer counts."""
+async def answered_for(principal: Principal, answering: Awaitable[object]) -> bool:
+    """Answer in the name of a principal; False if its credential ceased to count before the end."""
     task = asyncio.current_task()
     assert task is not None
     principal.holds(task)
     try:
         await answering
+        return True
     except asyncio.CancelledError:
         if not principal.is_closed:
             raise
         task.uncancel()
+        return False
     finally:
         principal.releases(task)
 
 
-def _guarded(scope: Scope, send: Send) -> Send:
+def _guarded(scope: Scope, send: Send, leave: tuple[Header, ...] = ()) -> Send:
     is_api = scope["path"].startswith("/api")
+    always = (*SECURITY_HEADERS, *leave)
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            headers = message["headers"] = [*message.get("headers", ()), *always]
+            scope["is_answering"] = True
             if is_api and not any(name == b"cache-control" for name, _ in headers):
                 headers.append(NO_STORE)
         await send(message)

@@ -175,8 +175,14 @@ async def test_revoking_closes_what_is_open_within_two_seconds_and_nothing_else(
     session = (await logged_in(client, revoked)).cookies["quaero_8080"]
     client.cookies.clear()
     began: list[str] = []
+    told: list[Any] = []
+
+    async def tell(message: Any) -> None:
+        told.append(message)
 
     async def stream(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
         began.append(scope["principal"].name)
         await asyncio.Event().wait()
 
@@ -186,7 +192,7 @@ async def test_revoking_closes_what_is_open_within_two_seconds_and_nothing_else(
     def open_with(*headers: tuple[bytes, bytes], kind: str = "http") -> asyncio.Task[None]:
         given = [(b"host", b"192.0.2.7:8080"), *headers]
         scope = {"type": kind, "method": "GET", "path": "/api/logs/stream", "headers": given, "query_string": b""}
-        return asyncio.ensure_future(app(scope, _nothing_more, _into_the_void))
+        return asyncio.ensure_future(app(scope, _nothing_more, tell))
 
     token = (b"authorization", b"Bearer " + revoked.text.encode())
     cookie = (b"cookie", b"quaero_8080=" + session.encode())
@@ -208,6 +214,8 @@ async def test_revoking_closes_what_is_open_within_two_seconds_and_nothing_else(
 
     assert answer.json()["revoked_at"]
     assert took <= 2
+    assert [message["type"] for message in told].count("http.response.body") == 2
+    assert [message.get("code") for message in told if message["type"] == "websocket.close"] == [1008, 1008]
     assert not stays.done()
     stays.cancel()
     await app.close()
@@ -215,10 +223,6 @@ async def test_revoking_closes_what_is_open_within_two_seconds_and_nothing_else(
 
 async def _nothing_more() -> Any:
     await asyncio.Event().wait()
-
-
-async def _into_the_void(message: Any) -> None:
-    pass
 
 
 async def test_a_browser_gets_a_session_for_its_token_and_loses_it_at_logout(

@@ -22,8 +22,8 @@ def a_scope(method: str = "GET", **headers: bytes) -> dict[str, Any]:
     return {"type": "http", "method": method, "path": "/api/jobs", "headers": given, "query_string": b""}
 
 
-def a_gate(app: Any, store: SqlStore) -> Gate:
-    place = Place(8080)
+def a_gate(app: Any, store: SqlStore, **place_of: Any) -> Gate:
+    place = Place(8080, **place_of)
     return Gate(app, place, Checkpoint(place, store, SystemClock(), Auth()))
 
 
@@ -126,3 +126,33 @@ async def test_nothing_else_of_another_site_is_asked_to_come_again(store: SqlSto
 
     assert exchange.status == 403
     assert b"refresh" not in exchange.body
+
+
+BOARD = b"https://board.example"
+
+
+async def test_a_page_of_a_listed_site_hears_that_it_may_ask_and_may_read_the_answer(store: SqlStore) -> None:
+    the_gate = a_gate(answering, store, allowed_origins=frozenset({BOARD}))
+    asking = a_scope("OPTIONS", host=b"localhost:8080", origin=BOARD, access_control_request_method=b"POST")
+    may_it, answer = Exchange(asking), Exchange(a_scope(host=b"localhost:8080", origin=BOARD))
+
+    await the_gate(may_it.scope, may_it.receive, may_it.send)
+    await the_gate(answer.scope, answer.receive, answer.send)
+
+    assert may_it.status == 204
+    assert b"authorization" in may_it.headers[b"access-control-allow-headers"]
+    assert may_it.headers[b"access-control-allow-origin"] == answer.headers[b"access-control-allow-origin"] == BOARD
+    assert b"access-control-allow-credentials" not in answer.headers
+
+
+async def test_nobody_else_hears_anything_of_it(store: SqlStore) -> None:
+    the_gate = a_gate(answering, store, allowed_origins=frozenset({BOARD}))
+    stranger = a_scope("OPTIONS", host=b"localhost:8080", origin=b"https://evil.example")
+    stranger["headers"].append((b"access-control-request-method", b"POST"))
+    refused, local = Exchange(stranger), Exchange(a_scope(host=b"localhost:8080"))
+
+    await the_gate(refused.scope, refused.receive, refused.send)
+    await the_gate(local.scope, local.receive, local.send)
+
+    assert refused.status == 403
+    assert b"access-control-allow-origin" not in {**refused.headers, **local.headers}

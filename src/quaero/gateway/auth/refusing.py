@@ -2,7 +2,9 @@
 WebSocket. And the one kindness to links: who follows one from another site is asked to come again from here.
 """
 
+import asyncio
 import html
+from contextlib import suppress
 from urllib.parse import quote
 
 from starlette.types import Scope, Send
@@ -25,20 +27,26 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
+FAREWELL_SECONDS = 0.5
 CLOSE: Header = (b"connection", b"close")  # the body, if any, is not read
 
 
 async def refuse(scope: Scope, refusal: Refusal, send: Send) -> None:
     """Answer with the reason."""
-    answer = _answer(scope, refusal)
     if scope["type"] == "http":
-        await answer.send(send, with_body=scope["method"] != "HEAD")
-    elif "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"content-type", answer.content_type), *answer.headers]
-        await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": answer.body})
-    else:
+        await _answer(scope, refusal).send(send, with_body=scope["method"] != "HEAD")
+    else:  # before the handshake: the server answers 403
         await send({"type": "websocket.close", "code": 1008, "reason": refusal.detail})
+
+
+async def farewell(scope: Scope, refusal: Refusal, send: Send) -> None:
+    """End an answer that is under way, or give one; nobody waits for a client that does not read."""
+    with suppress(TimeoutError, RuntimeError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            if scope["type"] == "http" and scope.get("is_answering"):
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await refuse(scope, refusal, send)
 
 
 def _answer(scope: Scope, refusal: Refusal) -> Answer:
