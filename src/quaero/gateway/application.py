@@ -2,6 +2,7 @@
 
 from quaero.gateway import (
     actions,
+    bulk,
     definitions,
     enqueueing,
     jobs,
@@ -23,6 +24,7 @@ MODULES = (
     maps,
     logs,
     actions,
+    bulk,
     definitions,
     queue,
     access,

@@ -51,7 +51,7 @@ async def get_job(gateway: Gateway, id: JobId) -> WireJobDetail:
 async def get_children(gateway: Gateway, id: JobId, query: ChildrenQuery) -> JobList:
     """The direct children of a job, a page at a time."""
     job = await find_job(gateway.store, id)
-    return await list_jobs(gateway, query, JobFilter(parent_id=job.id))
+    return await list_jobs(gateway, query, JobFilter(parent_id=job.id, fingerprint=query.fingerprint))
 
 
 @routes.get("/api/jobs/{id}/tree")

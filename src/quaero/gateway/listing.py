@@ -9,7 +9,7 @@ import msgspec
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.job import Job
 from quaero.domain.status import BY_WORD, WORDS, JobStatus
-from quaero.domain.wire import WireJob, parse_id, wire_job
+from quaero.domain.wire import WireJob, parse_id, parse_time, wire_job
 from quaero.gateway.state import Gateway
 from quaero.storage.port import JobFilter, JobPage, Store
 
@@ -20,7 +20,10 @@ Order = Literal["-created_at", "created_at"]
 
 
 class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which jobs to list. `status` is a comma list; `parent_id` an id or `root`; `order` by time of creation."""
+    """Which jobs to list. `status` is a comma list; `parent_id` an id or `root`; `order` by time of creation.
+
+    `q` is looked for in name, kind and key, or is an id. `created_after` and `created_before` are RFC 3339 times.
+    """
 
     limit: int = 50
     cursor: str | None = None
@@ -31,6 +34,8 @@ class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
     definition: str | None = None
     parent_id: str = "root"
     q: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
     order: Order = "-created_at"
 
 
@@ -44,11 +49,12 @@ class ChildrenQuery(msgspec.Struct, forbid_unknown_fields=True):
     kind: str | None = None
     tag: str | None = None
     q: str | None = None
+    fingerprint: str | None = None
     order: Order = "-created_at"
 
 
 class JobList(msgspec.Struct, frozen=True):
-    """A page of jobs. `next_cursor` is null on the last one."""
+    """A page of jobs. `next_cursor` is null on the last one; a page that is not full may have one to follow."""
 
     jobs: list[WireJob]
     total_count: int
@@ -118,13 +124,33 @@ def _position(cursor: str | None) -> int | None:
 
 
 def jobs_filter(query: JobsQuery) -> JobFilter:
+    """Which jobs a query is about, and when they were made."""
+    return replace(
+        within(query.parent_id),
+        definition=query.definition,
+        created_after=moment("created_after", query.created_after),
+        created_before=moment("created_before", query.created_before),
+    )
+
+
+def within(parent_id: str) -> JobFilter:
     """Roots, or the children of one job."""
-    if query.parent_id == "root":
-        return JobFilter(roots=True, definition=query.definition)
-    parent_id = parse_id(query.parent_id)
-    if parent_id is None:
-        raise InvalidInput(f"parent_id {query.parent_id[:40]!r} is neither a job id nor `root`")
-    return JobFilter(parent_id=parent_id, definition=query.definition)
+    if parent_id == "root":
+        return JobFilter(roots=True)
+    number = parse_id(parent_id)
+    if number is None:
+        raise InvalidInput(f"parent_id {parent_id[:40]!r} is neither a job id nor `root`")
+    return JobFilter(parent_id=number)
+
+
+def moment(name: str, text: str | None) -> int | None:
+    """The microseconds of an RFC 3339 time, None without one. Raises InvalidInput."""
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{name} {text[:40]!r} is not a time: write it like 2026-11-22T16:02:03Z") from None
 
 
 async def step_names(store: Store, jobs: Iterable[Job]) -> Mapping[int, str]:

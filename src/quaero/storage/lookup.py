@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
+from quaero.storage import joblists
 from quaero.storage.connection import Connection
 from quaero.storage.jobmap import LEAF_SQL
-from quaero.storage.port import Want, WorkerRow
+from quaero.storage.port import JobFilter, Matches, Want, WorkerRow
 from quaero.storage.sharing import Share, share_out
 
 if TYPE_CHECKING:
@@ -165,6 +166,11 @@ class SqlLookup:
         """Ids of the siblings a job waits for."""
         self._ledger.flush_dependencies()
         return [row[0] for row in self._db.rows("select waits_for from dependency where job_id = ?", (job_id,))]
+
+    def matching(self, where: JobFilter, *, after: int, upto: int, limit: int) -> Matches:
+        """Ids above `after` and not above `upto` that match, a bounded part of them."""
+        self._ledger.flush()
+        return joblists.matching(self._db, where, after, upto, limit)
 
     def lapsed(self, limit: int) -> list[WorkerRow]:
         """Workers whose lease has ended and that were not swept yet."""

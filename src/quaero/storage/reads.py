@@ -1,22 +1,23 @@
-"""Reads of jobs and of the small tables: plain functions over a connection, each one consistent moment."""
+"""Reads of jobs and of the small tables: plain functions over a connection, each one consistent moment.
+
+Lists of jobs are in `joblists`, journals in `journalreads`.
+"""
 
 import json
-from typing import Any
 
 from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
 from quaero.storage.connection import Connection, Row
 from quaero.storage.latency import latency
-from quaero.storage.port import ErrorGroup, JobFilter, JobPage, Stats, StoredDocument, WorkerRow
+from quaero.storage.port import ErrorGroup, Stats, StoredDocument, WorkerRow
 
 _COLUMNS = STATIC + MOVING + BRANCH
 _TALLIES = tuple(f"{scope}_{word}" for scope in "nb" for word in WORDS)
 FULL_SQL = ", ".join(f"job.{column}" for column in _COLUMNS + _TALLIES)
-COUNT_LIMIT = 10_000
 
 
-def _seen(table: str) -> str:
+def seen(table: str) -> str:
     """SQL that is true of what belongs to a tree nobody has deleted."""
     return f"{table}.root_id not in (select id from job where purging = 1)"
 
@@ -38,65 +39,9 @@ def jobs_by_id(db: Connection, ids: list[int]) -> list[Job]:
     return [to_job(row) for row in db.rows(sql, (db.array(ids),))]
 
 
-def _where(db: Connection, where: JobFilter) -> tuple[str, list[Any]]:
-    clauses, params = ["job.id > 0", "job.purging = 0" if where.roots else _seen("job")], []
-    for sql, value in (
-        ("job.parent_id = ?", where.parent_id),
-        ("job.root_id = ?", where.root_id),
-        ("job.kind = ?", where.kind),
-        ("job.definition = ?", where.definition),
-    ):
-        if value is not None:
-            clauses.append(sql)
-            params.append(value)
-    if where.roots:
-        clauses.append("job.parent_id is null")
-    if where.statuses:
-        clauses.append(db.member("job.status"))
-        params.append(db.array(int(status) for status in where.statuses))
-    if where.tag is not None:
-        clauses.append("job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)")
-        params.append(where.tag)
-    if where.q:
-        # SQLite's lower() knows ASCII only: other letters are found as they are written
-        text = "coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')"
-        clauses.append(f"(instr(lower({text}), ?) or instr({text}, ?) or job.id = ?)")
-        params += [where.q.lower(), where.q, int(where.q) if where.q.isdecimal() and len(where.q) <= 18 else -1]
-    if where.fingerprint:
-        clauses.append("json_extract(job.error, '$.fingerprint') = ?")
-        params.append(where.fingerprint)
-    return " and ".join(clauses), params
-
-
-def jobs(db: Connection, where: JobFilter, limit: int, after: int | None) -> JobPage:
-    """A page of jobs by id."""
-    sql, params = _where(db, where)
-    total, is_bound = _count(db, where, sql, params)
-    order = "desc" if where.descending else "asc"
-    edge = "" if after is None else f" and job.id {'<' if where.descending else '>'} ?"
-    rows = db.rows(
-        f"select {FULL_SQL} from job where {sql}{edge} order by job.id {order} limit ?",
-        (*params, *(() if after is None else (after,)), limit + 1),
-    )
-    found = [to_job(row) for row in rows[:limit]]
-    return JobPage(found, total, is_bound, found[-1].id if len(rows) > limit else None)
-
-
-def _count(db: Connection, where: JobFilter, sql: str, params: list[Any]) -> tuple[int, bool]:
-    """Exact from the parent's tally where that answers the question, else counted up to a bound."""
-    bare = JobFilter(parent_id=where.parent_id, statuses=where.statuses, descending=where.descending)
-    if where.parent_id is not None and where == bare:
-        parent = jobs_by_id(db, [where.parent_id])
-        if parent:
-            tally = parent[0].tally
-            return sum(tally[status] for status in where.statuses) if where.statuses else tally.total, False
-    ((n,),) = db.rows(f"select count(*) from (select 1 from job where {sql} limit {COUNT_LIMIT + 1})", params)
-    return min(n, COUNT_LIMIT), n > COUNT_LIMIT
-
-
 def steps(db: Connection, root_id: int) -> list[Job]:
     """The steps of a tree in their order."""
-    sql = f"select {FULL_SQL} from job where root_id = ? and is_step = 1 and {_seen('job')} order by id"
+    sql = f"select {FULL_SQL} from job where root_id = ? and is_step = 1 and {seen('job')} order by id"
     return [to_job(row) for row in db.rows(sql, (root_id,))]
 
 
@@ -116,7 +61,7 @@ _DOCUMENT = "document.id, document.job_id, document.root_id, url, document.title
 def documents(db: Connection, q: str | None, root_id: int | None, after: int, limit: int) -> list[StoredDocument]:
     """Documents by id above `after`, or the best hits of a full-text search."""
     only, params = (" and root_id = ?", [root_id]) if root_id is not None else ("", [])
-    only = f"and {_seen('document')}{only}"
+    only = f"and {seen('document')}{only}"
     if q is None:
         rows = db.rows(
             f"select {_DOCUMENT}, '' from document where document.id > ? {only} order by document.id limit ?",

@@ -12,11 +12,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
-from quaero.storage import childmap, journalreads, reads, upkeep
+from quaero.storage import childmap, joblists, journalreads, reads, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
+    Breakdown,
     ChildMap,
     EntryFilter,
     EntryPage,
@@ -118,7 +119,11 @@ class SqlStore:
 
     async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
         """A page of jobs by id."""
-        return await self._read(reads.jobs, where, limit, after)
+        return await self._read(joblists.jobs, where, limit, after)
+
+    async def breakdown(self, where: JobFilter) -> Breakdown:
+        """How many jobs match, by status, with what is below them."""
+        return await self._read(joblists.breakdown, where)
 
     async def steps(self, root_id: int) -> list[Job]:
         """The steps of a tree, in their order."""

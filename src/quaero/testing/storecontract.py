@@ -9,9 +9,10 @@
 """
 
 from quaero.testing.storekeeping import StoreKeeping
+from quaero.testing.storelisting import StoreListing
 from quaero.testing.storequeueing import StoreQueueing
 from quaero.testing.storereading import StoreReading
 
 
-class StoreContract(StoreKeeping, StoreQueueing, StoreReading):
+class StoreContract(StoreKeeping, StoreQueueing, StoreReading, StoreListing):
     """All promises of a store."""

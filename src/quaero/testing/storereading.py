@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +11,7 @@ from hypothesis import strategies as st
 from quaero.domain.entries import Entry, Level
 from quaero.domain.facts import How
 from quaero.domain.job import Job
-from quaero.domain.status import JobStatus
-from quaero.storage.port import EntryFilter, JobFilter, Store
+from quaero.storage.port import EntryFilter, Store
 from quaero.testing.bench import Bench
 from quaero.testing.clock import START, FakeClock
 from quaero.testing.contract import StoreTests
@@ -21,7 +19,6 @@ from quaero.testing.factories import (
     a_child,
     a_definition,
     a_document,
-    a_root,
     a_step,
     an_error,
     ended,
@@ -174,70 +171,6 @@ class StoreReading(StoreTests):
         """An empty page, not an error."""
         page = await bench.store.entries(10_000, EntryFilter())
         assert (page.entries, page.head) == ([], 0)
-
-    @pytest.mark.parametrize("descending", [True, False])
-    async def test_pages_of_jobs_hold_every_job_once(self, bench: Bench, descending: bool) -> None:
-        """By id, however many fit on a page; the total does not depend on the page."""
-        parent, children = await bench.family(7)
-        where = JobFilter(parent_id=parent.id, descending=descending)
-        found: list[int] = []
-        after: int | None = None
-        while True:
-            page = await bench.store.jobs(where, limit=3, after=after)
-            found += [job.id for job in page.jobs]
-            assert (page.total, page.total_is_lower_bound) == (7, False)
-            after = page.next_after
-            if after is None:
-                break
-        assert found == (children[::-1] if descending else children)
-
-    async def test_filters_of_jobs_agree_with_brute_force(self, bench: Bench) -> None:
-        """Each filter alone, and what it counts."""
-        tagged = await bench.root(a_root(name="Ärger 100%", tags=("red", "blue"), key="K1"))
-        await bench.root(a_root("other", tags=("blueish",)))
-        parent, children = await bench.family(4)
-        taken = await bench.hand.take(2, root_id=parent.id)
-        await bench.hand.tell(ended(taken[0]), ended(taken[1], How.FAILED, error=an_error("no 7", final=True)))
-        ids = [row[0] for row in await bench.store.rows("select id from job where id > 0 order by id")]
-        every = await bench.store.jobs_by_id(ids)
-        [group] = await bench.store.errors(parent.id)
-        done = (JobStatus.COMPLETED, JobStatus.FAILED)
-        cases: list[tuple[JobFilter, Any]] = [
-            (JobFilter(roots=True), lambda job: job.parent_id is None),
-            (JobFilter(root_id=parent.id), lambda job: job.root_id == parent.id),
-            (JobFilter(parent_id=parent.id, statuses=done), lambda job: job.parent_id and job.status in done),
-            (JobFilter(statuses=(JobStatus.RUNNING,)), lambda job: job.status == JobStatus.RUNNING),
-            (JobFilter(kind="other"), lambda job: job.kind == "other"),
-            (JobFilter(tag="blue"), lambda job: job.id == tagged),
-            (JobFilter(q="k1"), lambda job: job.id == tagged),
-            (JobFilter(q="Ärger"), lambda job: job.id == tagged),
-            (JobFilter(q="100%"), lambda job: job.id == tagged),
-            (JobFilter(q="1_0"), lambda job: False),
-            (JobFilter(q=str(children[3])), lambda job: job.id == children[3]),
-            (JobFilter(q="9" * 40), lambda job: False),
-            (JobFilter(fingerprint=group.fingerprint), lambda job: job.id == taken[1].id),
-        ]
-        for where, expected in cases:
-            page = await bench.store.jobs(where)
-            assert [job.id for job in page.jobs] == [job.id for job in reversed(every) if expected(job)], where
-            assert (page.total, page.total_is_lower_bound) == (len(page.jobs), False), where
-
-    async def test_a_total_beyond_the_limit_is_a_lower_bound(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """But a parent's children are counted exactly, from its tally."""
-        monkeypatch.setattr("quaero.storage.reads.COUNT_LIMIT", 5)
-        parent, _ = await bench.family(6)
-        exact = await bench.store.jobs(JobFilter(parent_id=parent.id), limit=2)
-        of_status = await bench.store.jobs(JobFilter(parent_id=parent.id, statuses=(JobStatus.PENDING,)), limit=2)
-        bound = await bench.store.jobs(JobFilter(root_id=parent.id), limit=2)
-        at_it = await bench.store.jobs(JobFilter(root_id=parent.id, kind="nowhere"), limit=2)
-        assert [(p.total, p.total_is_lower_bound) for p in (exact, of_status, bound, at_it)] == [
-            (6, False),
-            (6, False),
-            (5, True),
-            (0, False),
-        ]
 
     async def test_documents_are_found_by_their_words(self, bench: Bench) -> None:
         """All words must occur, accents do not matter, and a snippet shows where; best first."""

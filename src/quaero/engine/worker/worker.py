@@ -28,6 +28,7 @@ from quaero.engine.protocol import Ask, Broken, Delivered, Facts, FromExecutor, 
 from quaero.engine.servicelog import ServiceLog
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.engine.worker.chores import Chores
+from quaero.engine.worker.clerk import Clerk
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.deliveries import Deliveries
 from quaero.engine.worker.ears import Ears
@@ -39,6 +40,7 @@ from quaero.engine.worker.pool import Pool
 from quaero.engine.worker.questions import answer_question
 from quaero.engine.worker.solo import Solo
 from quaero.engine.worker.timer import Timer
+from quaero.engine.worker.watch import watch
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
@@ -59,6 +61,7 @@ class Worker:
         self._config = config
         self._pool = Pool(config.executors, config.setup, clock, self._heard, self._collect)
         self._deliveries = Deliveries(store, self._pool)
+        self._clerk = Clerk(store, clock, lambda: self._root_id)
         self._inbox = Inbox()
         self._wake = asyncio.Event()
         self._hungry = True
@@ -89,14 +92,15 @@ class Worker:
         who = (secrets.token_hex(16), socket.gethostname(), os.getpid())
         registered = self._store.write(workers.register, *who, round(self._config.lease * 1e6))
         self.worker_id = await asyncio.wait_for(registered, self._config.lease)
-        self._deliveries.worker_id = self.worker_id
+        self._deliveries.worker_id = self._clerk.worker_id = self.worker_id
         log.info("worker %d started: process %d on %s", self.worker_id, who[2], who[1])
         self._pool.fill()
         guard = Lease(self._store, self.worker_id, self._config, self._lose, self._pool.warden.until)
         ears = Ears(self._store, self._bell, self._clock, self._stirred)
-        helpers = [
+        helpers = [asyncio.create_task(watch(self._pool, self._clock))]
+        helpers += [
             asyncio.create_task(work())
-            for work in (guard.keep, self._chores().do, self._deliveries.carry, ears.listen, self._watch)
+            for work in (guard.keep, self._chores().do, self._deliveries.carry, ears.listen, self._clerk.work)
         ]
         for helper in helpers:
             helper.add_done_callback(self._helper_done)
@@ -108,6 +112,7 @@ class Worker:
             await self._pool.close()
         if self._failure is not None:
             raise self._failure
+        await self._clerk.put_down()
         await self._store.write(workers.leave, self.worker_id)
         log.info("worker %d left", self.worker_id)
 
@@ -290,11 +295,4 @@ class Worker:
         self._hungry = True
         self._look = self._look or look
         self._wake.set()
-
-    async def _watch(self) -> None:
-        """Kill what is past its timeout or its grace."""
-        while True:
-            await self._clock.sleep(0.05)
-            self._pool.kill_overdue()
-            self._pool.retire_extra()
-            self._pool.feed()
+        self._clerk.stir()

@@ -16,6 +16,7 @@ Promises every store keeps (proved by `quaero.testing.StoreContract`):
 from quaero.storage.port.ledger import JobLedger, Ledger, Lookup, Note, QueueLedger, RecordLedger, Want
 from quaero.storage.port.store import Store
 from quaero.storage.port.views import (
+    Breakdown,
     ChildMap,
     EntryFilter,
     EntryPage,
@@ -23,12 +24,14 @@ from quaero.storage.port.views import (
     JobFilter,
     JobPage,
     Latency,
+    Matches,
     Stats,
     StoredDocument,
     WorkerRow,
 )
 
 __all__ = [
+    "Breakdown",
     "ChildMap",
     "EntryFilter",
     "EntryPage",
@@ -39,6 +42,7 @@ __all__ = [
     "Latency",
     "Ledger",
     "Lookup",
+    "Matches",
     "Note",
     "QueueLedger",
     "RecordLedger",

@@ -11,7 +11,7 @@ from quaero.domain.events import Event
 from quaero.domain.facts import Document, Limit, Lines
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
-from quaero.storage.port.views import WorkerRow
+from quaero.storage.port.views import JobFilter, Matches, WorkerRow
 
 
 class Note(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -75,6 +75,9 @@ class Lookup(Protocol):
 
     def waits_for(self, job_id: int) -> list[int]:
         """Ids of the siblings a job waits for."""
+
+    def matching(self, where: JobFilter, *, after: int, upto: int, limit: int) -> Matches:
+        """Ids above `after` and not above `upto` that match, a bounded part of them."""
 
     def lapsed(self, limit: int) -> list[WorkerRow]:
         """Workers whose lease has ended and that were not swept yet."""

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from quaero.domain.job import Job
 from quaero.storage.port.ledger import Ledger
 from quaero.storage.port.views import (
+    Breakdown,
     ChildMap,
     EntryFilter,
     EntryPage,
@@ -39,6 +40,9 @@ class Store(Protocol):
 
     async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
         """A page of jobs by id, from the far side of `after`."""
+
+    async def breakdown(self, where: JobFilter) -> Breakdown:
+        """How many jobs match, by status, with what is below them; counted up to a bound."""
 
     async def steps(self, root_id: int) -> list[Job]:
         """The steps of a tree, in their order."""

@@ -37,17 +37,41 @@ class JobFilter:
     definition: str | None = None  # roots made from it
     q: str | None = None  # substring of name, kind, key or id
     fingerprint: str | None = None
+    ids: tuple[int, ...] | None = None
+    other_than: str | None = None  # a kind left out
+    created_after: int | None = None  # microseconds since the epoch, itself included
+    created_before: int | None = None  # itself excluded
     descending: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of jobs. `total` is exact unless `total_is_lower_bound`; `next_after` is None on the last page."""
+    """One page of jobs. `total` is exact unless `total_is_lower_bound`; `next_after` is None on the last page.
+
+    A page may hold fewer jobs than asked for and still not be the last: then few matched of many that were looked at.
+    """
 
     jobs: list[Job]
     total: int
     total_is_lower_bound: bool
     next_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Ids that match a filter, oldest first. `goes_on` is the id to go on after; None when all were seen."""
+
+    ids: list[int]
+    goes_on: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Jobs that match a filter by status, and for each of these statuses what is below them, steps excluded."""
+
+    counts: Tally
+    below: dict[int, Tally]
+    is_lower_bound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

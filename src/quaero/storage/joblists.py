@@ -1,0 +1,166 @@
+"""Lists of jobs: by id, filtered, a page at a time, however many jobs there are.
+
+    base      what the list walks along, by an index: children of a job, roots, trees of a definition, given ids, or all
+    rest      what each job on the way is asked
+    reach     how far one read walks: `REACH` jobs of the base, so that a filter nothing matches costs a bounded time
+
+A page that is not full because its reach ended says where to go on; a count that ended there says that it is a bound.
+"""
+
+from typing import Any, NamedTuple
+
+from quaero.domain.status import STATUSES
+from quaero.domain.tally import Tally
+from quaero.storage.connection import Connection
+from quaero.storage.port import Breakdown, JobFilter, JobPage, Matches
+from quaero.storage.reads import FULL_SQL, jobs_by_id, seen, to_job
+
+COUNT_LIMIT = 10_000
+REACH = 100_000
+
+
+class _Sql(NamedTuple):
+    """A condition with its parameters."""
+
+    text: str
+    params: tuple[Any, ...] = ()
+
+    def also(self, other: "_Sql") -> "_Sql":
+        """Both of them."""
+        if not other.text:
+            return self
+        return _Sql(f"{self.text} and {other.text}" if self.text else other.text, (*self.params, *other.params))
+
+
+_NOTHING = _Sql("")
+
+
+def _base(db: Connection, where: JobFilter) -> _Sql:
+    if where.ids is not None:
+        return _Sql(db.member("job.id"), (db.array(where.ids),))
+    if where.parent_id is not None:
+        return _Sql("job.parent_id = ?", (where.parent_id,))
+    if where.definition is not None:
+        return _Sql("job.definition = ?", (where.definition,))
+    if where.root_id is not None:
+        return _Sql("job.root_id = ?", (where.root_id,))
+    return _Sql("job.parent_id is null and job.id > 0" if where.roots else "job.id > 0")
+
+
+def _rest(db: Connection, where: JobFilter) -> _Sql:
+    found = _NOTHING
+    for sql, value in (
+        ("job.root_id = ?", where.root_id),
+        ("job.kind = ?", where.kind),
+        ("job.definition = ?", where.definition if where.ids is not None or where.parent_id is not None else None),
+        ("job.parent_id = ?", where.parent_id if where.ids is not None else None),
+        ("job.kind <> ?", where.other_than),
+        ("job.created_at >= ?", where.created_after),
+        ("job.created_at < ?", where.created_before),
+    ):
+        if value is not None:
+            found = found.also(_Sql(sql, (value,)))
+    if where.roots and where.ids is not None:
+        found = found.also(_Sql("job.parent_id is null"))
+    if where.statuses:
+        found = found.also(_Sql(db.member("job.status"), (db.array(int(status) for status in where.statuses),)))
+    if where.tag is not None:
+        tagged = "job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)"
+        found = found.also(_Sql(tagged, (where.tag,)))
+    if where.q:
+        found = found.also(_says(where.q))
+    if where.fingerprint:
+        found = found.also(_Sql("json_extract(job.error, '$.fingerprint') = ?", (where.fingerprint,)))
+    return found
+
+
+def _says(q: str) -> _Sql:
+    """Name, kind or key has this in it, or the id is this."""
+    # SQLite's lower() knows ASCII only: other letters are found as they are written
+    text = "coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')"
+    job_id = int(q) if q.isascii() and q.isdecimal() and len(q) <= 18 else -1
+    return _Sql(f"(instr(lower({text}), ?) or instr({text}, ?) or job.id = ?)", (q.lower(), q, job_id))
+
+
+def _kept(where: JobFilter) -> _Sql:
+    return _Sql("job.purging = 0" if where.roots else seen("job"))
+
+
+def _beyond(where: JobFilter, after: int | None) -> _Sql:
+    return _NOTHING if after is None else _Sql(f"job.id {'<' if where.descending else '>'} ?", (after,))
+
+
+def _edge(db: Connection, where: JobFilter, after: int | None) -> int | None:
+    """The last id within reach of a list that goes on after this one; None: all of it is."""
+    base = _base(db, where).also(_beyond(where, after))
+    order, last = ("desc", "min") if where.descending else ("asc", "max")
+    ((n, edge),) = db.rows(
+        f"select count(*), {last}(id) from"
+        f" (select job.id as id from job where {base.text} order by job.id {order} limit ?) part",
+        (*base.params, REACH),
+    )
+    return edge if n == REACH else None
+
+
+def _condition(db: Connection, where: JobFilter, after: int | None) -> tuple[_Sql, int | None]:
+    """What a row within reach must be, and where the reach ends if it ends."""
+    rest = _rest(db, where)
+    edge = _edge(db, where, after) if rest.text else None
+    within = _NOTHING if edge is None else _Sql(f"job.id {'>=' if where.descending else '<='} ?", (edge,))
+    condition = _base(db, where).also(rest).also(_kept(where)).also(_beyond(where, after)).also(within)
+    return condition, edge
+
+
+def jobs(db: Connection, where: JobFilter, limit: int, after: int | None) -> JobPage:
+    """A page of jobs by id."""
+    total, is_bound = _count(db, where)
+    condition, edge = _condition(db, where, after)
+    order = "desc" if where.descending else "asc"
+    sql = f"select {FULL_SQL} from job where {condition.text} order by job.id {order} limit ?"
+    rows = db.rows(sql, (*condition.params, limit + 1))
+    found = [to_job(row) for row in rows[:limit]]
+    return JobPage(found, total, is_bound, found[-1].id if len(rows) > limit else edge)
+
+
+def _count(db: Connection, where: JobFilter) -> tuple[int, bool]:
+    """Exact from the parent's tally where that answers the question, else counted up to a bound."""
+    bare = JobFilter(parent_id=where.parent_id, statuses=where.statuses, descending=where.descending)
+    if where.parent_id is not None and where == bare:
+        parent = jobs_by_id(db, [where.parent_id])
+        if parent:
+            tally = parent[0].tally
+            return sum(tally[status] for status in where.statuses) if where.statuses else tally.total, False
+    condition, edge = _condition(db, where, None)
+    sql = f"select count(*) from (select 1 from job where {condition.text} limit {COUNT_LIMIT + 1}) part"
+    ((n,),) = db.rows(sql, condition.params)
+    return min(n, COUNT_LIMIT), n > COUNT_LIMIT or edge is not None
+
+
+def matching(db: Connection, where: JobFilter, after: int, upto: int, limit: int) -> Matches:
+    """Ids that match, oldest first, and where to go on."""
+    condition, edge = _condition(db, where, after)
+    sql = f"select job.id from job where {condition.text} and job.id <= ? order by job.id limit ?"
+    ids = [row[0] for row in db.rows(sql, (*condition.params, upto, limit))]
+    if len(ids) == limit:
+        return Matches(ids, ids[-1])
+    return Matches(ids, edge if edge is not None and edge < upto else None)
+
+
+def breakdown(db: Connection, where: JobFilter) -> Breakdown:
+    """How many match, by status, with what is below them; up to a bound."""
+    condition, edge = _condition(db, where, None)
+    words = ", ".join(f"b_{status.word}" for status in STATUSES)
+    sums = ", ".join(f"coalesce(sum(b_{status.word}), 0)" for status in STATUSES)
+    rows = db.rows(
+        f"select status, count(*), {sums} from"
+        f" (select job.status as status, {words} from job where {condition.text} limit {COUNT_LIMIT + 1}) part"
+        " group by status",
+        condition.params,
+    )
+    counts = [0] * len(STATUSES)
+    below: dict[int, Tally] = {}
+    for status, n, *sums_below in rows:
+        counts[status] = n
+        below[status] = Tally(*map(int, sums_below))
+    is_bound = sum(counts) > COUNT_LIMIT or edge is not None
+    return Breakdown(Tally(*counts), below, is_bound)
