@@ -14,7 +14,7 @@ from quaero.domain.wire import WireEntry, wire_entry
 from quaero.gateway.listing import bounded, find_job
 from quaero.gateway.routing import JobId, Routes
 from quaero.gateway.state import Gateway
-from quaero.storage.port import EntryFilter, Store
+from quaero.storage.port import EntryFilter, EntryPage, Store
 
 routes = Routes()
 MAX_LINES = 5_000
@@ -24,7 +24,8 @@ COUNTED_TO = 10_000
 class LogsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries. `order` desc reads back from the newest (or before `cursor`), asc on from the oldest.
 
-    `from_line` is a line number of the step or job asked for, or a `seq` where several counters are shown.
+    `from_line` is a line number of the step or job asked for, or a `seq` where several counters are shown;
+    `from_seq` is a `seq` anywhere.
     """
 
     limit: int = 1000
@@ -34,17 +35,25 @@ class LogsQuery(msgspec.Struct, forbid_unknown_fields=True):
     order: Literal["asc", "desc"] = "desc"
     cursor: str | None = None
     from_line: int = 0
+    from_seq: int = 0
     q: str | None = None
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """A page of entries. `mode` is `reset` when the cursor was of another store or tree, so reading began again."""
+    """A page of entries. `mode` is `reset` when the cursor was of another store or tree, so reading began again.
+
+    `next_cursor` goes on in the same direction, `prev_cursor` in the other one from the side where the page began: of a
+    first page it is the live end. `oldest` and `head` are the positions of the whole tree's journal.
+    """
 
     logs: list[WireEntry]
     count: int
     total_count: int
     total_is_lower_bound: bool
     next_cursor: str | None
+    prev_cursor: str | None
+    head: int
+    oldest: int
     mode: str
 
 
@@ -97,6 +106,8 @@ async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
     after, descending = start.seq, query.order == "desc"
     if query.from_line and not after:
         after, descending = await _before_line(store, scope, query.from_line), False
+    elif query.from_seq and not after:
+        after, descending = query.from_seq - 1, False
     page = await store.entries(scope.root_id, where, after=after, limit=limit, descending=descending)
     ends = page.scanned_to <= page.oldest if descending else page.scanned_to >= page.head
     token = Cursor(store.incarnation, scope.root_id, page.scanned_to).token
@@ -107,8 +118,18 @@ async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
         total_count=total,
         total_is_lower_bound=is_bound,
         next_cursor=None if descending and ends else token,
+        prev_cursor=_back(store, scope, after, descending, page),
+        head=page.head,
+        oldest=page.oldest,
         mode="reset" if start.reset else "page",
     )
+
+
+def _back(store: Store, scope: Scope, after: int, descending: bool, page: EntryPage) -> str | None:
+    """Where the other direction goes on from the side on which this page began; None before the oldest entry."""
+    if descending:
+        return Cursor(store.incarnation, scope.root_id, after - 1 if after else page.head).token
+    return Cursor(store.incarnation, scope.root_id, after + 1).token if after >= page.oldest else None
 
 
 async def in_scope(store: Store, scope: Scope, entries: Sequence[Entry]) -> list[WireEntry]:

@@ -253,6 +253,28 @@ async def test_logs_are_read_whole_from_both_ends(client: httpx2.AsyncClient, su
     assert len(forward) > 20
 
 
+async def test_a_page_of_a_log_goes_on_in_both_directions_without_hole_or_repeat(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    logs = f"/api/jobs/{(await submit())['id']}/logs"
+    (job,) = await worker.take()
+    await worker.log(job, *[f"line {n}" for n in range(20)])
+    whole = [entry["seq"] for entry in (await get(client, logs, order="asc"))["logs"]]
+
+    for start in whole:
+        page = await get(client, logs, order="asc", from_seq=start, limit=5)
+        back = await get(client, logs, cursor=page["prev_cursor"]) if page["prev_cursor"] else {"logs": []}
+        joined = [entry["seq"] for entry in [*reversed(back["logs"]), *page["logs"]]]
+        assert joined == whole[: len(joined)]
+        assert start in joined
+
+    newest = await get(client, logs, limit=3)
+    await worker.log(job, "later")
+    after = await get(client, logs, order="asc", cursor=newest["prev_cursor"])
+    assert (newest["oldest"], newest["head"]) == (whole[0], whole[-1])
+    assert [entry["message"] for entry in after["logs"]] == ["later"]
+
+
 async def test_a_childs_end_is_told_with_the_counts_in_its_parents_log_and_plainly_in_its_own(
     client: httpx2.AsyncClient, submit: Submit, worker: Worker
 ) -> None:

@@ -1,0 +1,139 @@
+// Where the viewer's entries come from: pages by REST, the live end by the one connection, both by position.
+//
+//     open:    page at the end ──its newer token──> subscribe: nothing between the two, nothing twice
+//     jump:    page at a position; the subscription goes on and only counts
+//     follow:  what is live waits while the page at the end is fetched, then joins it
+
+import { read } from "../live/api.js";
+import { subscribe, whileNotLive } from "../live/connection.js";
+
+const PAGE = 500;
+const FIRST_HITS = 50; // in the first answer, so that it comes at once
+const SEARCHED = 5_000; // in each later one
+const MOST_HITS = 20_000;
+
+export class Source {
+  #book;
+  #subscription = null;
+  #waiting = null;
+  #abort = new AbortController();
+  #calm = null;
+
+  /** `scope`: {job, step, own, level, q}; without a job the service log. `book` is the store of the book. `following()`. */
+  constructor(scope, book, { following, onStatus }) {
+    this.scope = scope;
+    this.#book = book;
+    this.following = following;
+    this.onStatus = onStatus;
+    this.#calm = whileNotLive(() => this.#fallBack());
+  }
+
+  /** The end of the log, and live from there. */
+  async open() {
+    await this.#atEnd();
+    if (this.#abort.signal.aborted || this.#subscription) return;
+    const { job, step, level } = this.scope;
+    const request = { topic: job ? `logs:${job}` : "logs:service", level, cursor: this.#newest, limit: PAGE };
+    if (step) request.step = step;
+    this.#subscription = subscribe(request, (message) => this.#heard(message));
+  }
+
+  close() {
+    this.#abort.abort();
+    this.#calm();
+    this.#subscription?.close();
+  }
+
+  /** Go to the end again, from wherever the run lies. */
+  async follow() {
+    if (!this.#book.state.attached) await this.#atEnd();
+  }
+
+  /** Go to a place: {seq} or {line}; the run begins some lines before it. */
+  async jump({ seq, line }, before = 100) {
+    const at = seq !== undefined ? { from_seq: Math.max(1, seq - before) } : { from_line: Math.max(1, line - before) };
+    await this.#page("jump-page", { order: "asc", ...at });
+  }
+
+  /** More before the run. */
+  async earlier(token) { await this.#page("earlier-page", { order: "desc", cursor: token }); }
+
+  /** More behind the run, when it is not at the live end; at the end of the log it joins what is live. */
+  async later(token) {
+    const page = await this.#page("later-page", { order: "asc", cursor: token });
+    if (page && page.count < PAGE) await this.#atEnd();
+  }
+
+  /** Positions of entries that contain `q`, in order; `found(seqs, done)` hears them as they are found. */
+  async search(q, found, signal) {
+    let cursor = null;
+    let hits = [];
+    for (let limit = FIRST_HITS; ; limit = SEARCHED) {
+      const page = await read(this.#path, { ...this.#query, q, order: "asc", limit, cursor }, signal);
+      hits = hits.concat(page.logs.map((line) => line.seq));
+      const done = page.count < limit || hits.length >= MOST_HITS;
+      found(hits, done);
+      if (done) return;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /** Where the whole of it can be fetched as text. */
+  get download() {
+    const { job, step, level } = this.scope;
+    if (!job) return null;
+    const given = Object.entries({ step, level }).filter(([, value]) => value);
+    return `/api/jobs/${job}/logs/download?${new URLSearchParams(given)}`;
+  }
+
+  get #path() { return this.scope.job ? `/api/jobs/${this.scope.job}/logs` : "/api/logs"; }
+
+  get #query() {
+    const { step, own, level, q, job } = this.scope;
+    return { step, level, q, include_children: own && job ? "false" : undefined };
+  }
+
+  get #newest() { return this.#book.state.anchors.at(-1)?.token; }
+
+  async #atEnd() {
+    this.#waiting = [];
+    const page = await this.#page("end-page", { order: "desc" });
+    if (!page) this.#waiting = null;
+  }
+
+  async #page(type, more) {
+    this.#book.dispatch({ type: "asked" });
+    try {
+      const page = await read(this.#path, { ...this.#query, limit: PAGE, ...more }, this.#abort.signal);
+      page.order = more.order;
+      this.#book.dispatch({ type, page, waiting: this.#waiting ?? [] });
+      if (type === "end-page") this.#waiting = null;
+      return page;
+    } catch (error) {
+      if (error.name !== "AbortError") this.#book.dispatch({ type: "failed", error });
+      return null;
+    }
+  }
+
+  #heard({ type, payload }) {
+    if (type === "status" || type === "hello") this.onStatus(payload);
+    if (type !== "logs") return this.#book.dispatch({ type, payload });
+    const wanted = this.#wanted(payload);
+    if (this.#waiting) this.#waiting.push(wanted);
+    else this.#book.dispatch({ type, payload: wanted, following: this.following() });
+  }
+
+  /** What is live passes the filters that only pages know. */
+  #wanted(payload) {
+    const { q, own, job } = this.scope;
+    if (!q && !own) return payload;
+    const needle = q?.toLowerCase();
+    const logs = payload.logs.filter((line) => (!needle || line.message.toLowerCase().includes(needle)) && (!own || line.job_id === job));
+    return { ...payload, logs };
+  }
+
+  #fallBack() {
+    const book = this.#book.state;
+    if (book.attached && !book.ended && !book.loading && this.#newest) this.#page("later-page", { order: "asc", cursor: this.#newest });
+  }
+}

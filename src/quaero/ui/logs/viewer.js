@@ -1,0 +1,311 @@
+// The log viewer: `<q-log job="42" step="crawl" level="info">`, or without a job the service log.
+//
+// Attributes: `job`, `step` (name or id), `own` (the job's own lines, not those below it), `level`, `line` (where to begin;
+// else it follows the end). Changing one of the first four begins anew.
+
+import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
+import { createStore } from "../kit/store.js";
+import { button } from "../kit/control.js";
+import { onStanding } from "../live/connection.js";
+import { indexOf, initial, reduce, tokenAfter, tokenBefore } from "./book.js";
+import { Hits } from "./hits.js";
+import { copyLines, parseRange, rangeText } from "./range.js";
+import { makeRow, showRow } from "./row.js";
+import { Scroller } from "./scroller.js";
+import { Source } from "./source.js";
+import { stateText } from "./standing.js";
+import { findIn } from "./text.js";
+import { toolbar } from "./toolbar.js";
+
+const NEAR = 60; // lines from an end of the run at which more is fetched
+const DRAG_MS = 90;
+
+const chosen = (name, usual) => localStorage.getItem(`quaero.log.${name}`) ?? usual;
+const choose = (name, value) => localStorage.setItem(`quaero.log.${name}`, value);
+
+/** Whether lines of several jobs stand side by side, so that each must say where it is from. Looks at both ends only. */
+function severalJobs(lines) {
+  const ends = lines.slice(0, 500).concat(lines.slice(-500)).filter((line) => !line.gap);
+  return ends.some((line) => line.job_id !== ends[0].job_id);
+}
+
+class QLog extends HTMLElement {
+  static observedAttributes = ["job", "step", "own", "level"];
+
+  #store = null;
+  #source = null;
+  #scroller = null;
+  #hits = null;
+  #look = { version: 1, needle: "", times: chosen("times", "time"), from: true, numbered: false, current: null, range: null, started: 0 };
+  #standing = { state: "connecting" };
+  #stopStanding = null;
+  #only = false;
+  #drag = 0;
+  #ended = null;
+
+  connectedCallback() {
+    if (!this.#scroller) this.#build();
+    this.#stopStanding = onStanding((standing) => {
+      this.#standing = standing;
+      this.#showState();
+    });
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    this.#stopStanding?.();
+    this.#end();
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (this.isConnected && this.#scroller && before !== now) this.#begin();
+  }
+
+  // --- parts
+
+  #build() {
+    const bar = toolbar({
+      level: this.getAttribute("level") ?? "info",
+      times: this.#look.times,
+      wrap: chosen("wrap", "yes") === "yes",
+      onLevel: (level) => this.setAttribute("level", level),
+      onTimes: (times) => {
+        choose("times", times);
+        this.#change({ times });
+      },
+      onSearch: (text) => this.#search(text),
+      onHit: (by) => this.#toHit(by),
+      onOnly: (on) => {
+        this.#only = on;
+        this.#begin();
+      },
+      onWrap: (on) => {
+        choose("wrap", on ? "yes" : "no");
+        setAttribute(this, "wrap", on);
+        this.#scroller.forget();
+      },
+      onCopy: () => this.#copy(),
+    });
+    this.bar = bar;
+    this.pane = h("div", { class: "log-pane", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Log lines" });
+    this.fresh = button("down", "", () => this.follow(), { class: "fresh", hidden: true });
+    this.empty = h("p", { class: "log-empty", hidden: true });
+    this.foot = h("footer", { class: "log-state num" });
+    this.#hits = new Hits(() => this.#showHits());
+    this.append(bar.element, h("div", { class: "log-body" }, this.pane, this.#hits.marks, this.fresh, this.empty), this.foot);
+    this.#scroller = new Scroller(this.pane, {
+      length: () => this.#lines.length,
+      make: makeRow,
+      show: (row, index) => showRow(row, this.#lines[index], this.#look),
+      share: (index) => this.#shareOf(this.#lines[index]?.seq ?? 0),
+      whole: () => this.#book.head - this.#book.oldest + 1,
+      atEnd: () => this.#book.attached,
+      dragged: (share) => this.#dragged(share),
+      moved: (first, last) => this.#inSight(first, last),
+    });
+    setAttribute(this, "wrap", chosen("wrap", "yes") === "yes");
+    this.pane.addEventListener("keydown", (event) => this.#pressed(event));
+    this.pane.addEventListener("click", (event) => this.#clicked(event));
+  }
+
+  // --- the book
+
+  get #book() { return this.#store?.state ?? initial(); }
+  get #lines() { return this.#book.lines; }
+
+  #begin() {
+    this.#end();
+    const scope = {
+      job: this.getAttribute("job"), step: this.getAttribute("step"), own: this.hasAttribute("own"),
+      level: this.getAttribute("level") ?? "info", q: this.#only ? this.#hits.needle : "",
+    };
+    this.#look = { ...this.#look, from: false, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };
+    this.#ended = null;
+    this.#store = createStore(reduce, initial(), (book, before) => this.#render(book, before));
+    this.#source = new Source(scope, this.#store, { following: () => this.#scroller.following, onStatus: (told) => this.#heard(told) });
+    this.#hits.source = this.#source;
+    this.bar.offer(this.#source.download);
+    this.#scroller.following = true;
+    this.#scroller.forget();
+    this.#open();
+  }
+
+  #end() {
+    this.#source?.close();
+    this.#store?.close();
+  }
+
+  async #open() {
+    const source = this.#source;
+    const range = parseRange(this.getAttribute("line") ?? location.hash);
+    await source.open();
+    if (source !== this.#source || !range) return;
+    this.#change({ range });
+    await this.#goTo({ line: range[0] });
+  }
+
+  #heard(told) {
+    if (told.job?.status) this.#ended = told.job.status;
+    if (this.onstatus) this.onstatus(told);
+  }
+
+  #render(book, before) {
+    const moved = (book.added - (before?.added ?? 0)) - (book.trimmed - (before?.trimmed ?? 0));
+    if (before && book.epoch !== before.epoch) this.#scroller.forget();
+    else if (moved) this.#scroller.shift(moved);
+    if (book.lines.length && !this.#look.started) this.#look.started = Date.parse(book.lines.find((line) => !line.gap)?.timestamp ?? 0);
+    if (before && book.lines !== before.lines && book.attached) {
+      const since = before.lines.at(-1)?.seq ?? 0;
+      this.#hits.arrived(book.lines.slice(indexOf(book.lines, since + 1)), (line) => findIn(line.message, this.#hits.needle) >= 0);
+      this.#showHits();
+    }
+    const many = !this.hasAttribute("own") && book.lines !== before?.lines && !this.#look.from && severalJobs(book.lines);
+    if (many) this.#change({ from: true });
+    this.style.setProperty("--digits", String(book.head.toLocaleString("en-US").length));
+    if (this.#scroller.following && book.fresh) this.#store.dispatch({ type: "seen" });
+    this.#scroller.ask();
+    this.#showState();
+  }
+
+  #inSight(first, last) {
+    const book = this.#book;
+    if (!book.loading && !book.trouble) {
+      if (first < NEAR && !book.start) this.#more("earlier", tokenBefore(book));
+      else if (last > book.lines.length - NEAR && !book.attached) this.#more("later", tokenAfter(book));
+    }
+    this.#showFresh();
+  }
+
+  #more(way, token) {
+    if (token) this.#source[way](token);
+  }
+
+  // --- moving
+
+  /** Go to the end and stay there. */
+  async follow() {
+    await this.#source.follow();
+    this.#scroller.follow();
+    this.#store.dispatch({ type: "seen" });
+    this.#showFresh();
+  }
+
+  async #goTo(place, share = 0.3) {
+    const [key, value] = place.seq !== undefined ? ["seq", place.seq] : [this.#look.numbered ? "line_number" : "seq", place.line];
+    const find = () => this.#lines.findIndex((line) => line[key] >= value);
+    const [first, last] = [this.#lines[0]?.[key], this.#lines.at(-1)?.[key]];
+    if (!(value >= first && value <= last)) await this.#source.jump(key === "seq" ? { seq: value } : { line: value });
+    const index = find();
+    if (index < 0) return;
+    this.#change({ current: this.#lines[index].seq });
+    this.#scroller.goTo(index, share);
+    this.#showFresh();
+  }
+
+  #dragged(share) {
+    clearTimeout(this.#drag);
+    this.#drag = setTimeout(async () => {
+      const { oldest, head } = this.#book;
+      if (share >= 0.999) return this.follow();
+      await this.#goToQuietly(Math.round(oldest + share * (head - oldest)));
+    }, DRAG_MS);
+  }
+
+  async #goToQuietly(seq) {
+    const lines = this.#lines;
+    if (!(seq >= lines[0]?.seq && seq <= lines.at(-1)?.seq)) await this.#source.jump({ seq });
+    this.#scroller.goTo(indexOf(this.#lines, seq));
+    this.#showFresh();
+  }
+
+  #shareOf(seq) {
+    const { oldest, head } = this.#book;
+    return head > oldest ? (seq - oldest) / (head - oldest) : 1;
+  }
+
+  #pressed(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const page = this.pane.clientHeight - 40;
+    const by = { ArrowDown: 20, j: 20, ArrowUp: -20, k: -20, PageDown: page, " ": event.shiftKey ? -page : page, PageUp: -page }[event.key];
+    if (by) {
+      if (by < 0) this.#scroller.following = false;
+      this.#scroller.by(by);
+    } else if (event.key === "End" || event.key === "G" || event.key === "f") this.follow();
+    else if (event.key === "Home") this.#goToQuietly(this.#book.oldest);
+    else if (event.key === "n") this.#toHit(1);
+    else if (event.key === "N") this.#toHit(-1);
+    else if (event.key === "w") this.bar.wrap.click();
+    else if (event.key === "c") this.#copy();
+    else if (event.key === "/") this.bar.field.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // --- search
+
+  #search(text) {
+    if (text.toLowerCase() === this.#hits.needle) return;
+    this.#hits.look(text);
+    this.#change({ needle: text.toLowerCase() });
+    if (this.#only) this.#begin();
+  }
+
+  #toHit(by) {
+    const from = this.#lines[this.#scroller.index]?.seq ?? 0;
+    const seq = this.#hits.step(by, by > 0 ? from : from + 1);
+    if (seq !== null) this.#goTo({ seq });
+    this.#showHits();
+  }
+
+  #showHits() {
+    setText(this.bar.found, this.#hits.text);
+    setAttribute(this, "data-searching", !!this.#hits.needle);
+    this.#hits.draw(this.#book.oldest, this.#book.head, getComputedStyle(this).getPropertyValue("--hit"));
+  }
+
+  // --- lines chosen
+
+  #clicked(event) {
+    const number = event.target.closest?.(".no");
+    const row = number?.closest(".line");
+    if (!row?.number) return;
+    event.preventDefault();
+    const begin = event.shiftKey && this.#look.range ? this.#look.range[0] : row.number;
+    const range = [Math.min(begin, row.number), Math.max(begin, row.number)];
+    this.#change({ range });
+    history.replaceState(history.state, "", rangeText(range));
+  }
+
+  #copy() {
+    const { range, numbered } = this.#look;
+    const shown = this.#lines.slice(this.#scroller.first, this.#scroller.last + 1);
+    copyLines(range ? this.#lines : shown, range, numbered);
+  }
+
+  // --- what is told about it
+
+  #change(look) {
+    this.#look = { ...this.#look, ...look, version: this.#look.version + 1 };
+    this.#scroller.ask();
+  }
+
+  #showFresh() {
+    const { fresh } = this.#book;
+    const away = !this.#scroller.following;
+    setProperty(this.fresh, "hidden", !away);
+    if (away) setText(this.fresh.lastChild, fresh ? `${fresh.toLocaleString("en-US")} new` : "Follow");
+  }
+
+  #showState() {
+    const book = this.#book;
+    const { state, text, empty } = stateText(book, this.#standing, this.#ended);
+    setAttribute(this.foot, "data-state", state);
+    setText(this.foot, text);
+    setProperty(this.empty, "hidden", !empty);
+    setText(this.empty, empty);
+    this.#showFresh();
+  }
+}
+
+customElements.define("q-log", QLog);
