@@ -134,7 +134,7 @@ def _leave_fenced(reason: str) -> NoReturn:
     os._exit(FENCED)
 
 
-async def _serve(store: SqlStore, order: Order, until: asyncio.Event) -> None:
+async def _serve(store: SqlStore, bell: LocalDoorbell, order: Order, until: asyncio.Event) -> None:
     """Serve the gateway on the inherited socket until `until` is set."""
     from quaero.gateway.server import serve
     from quaero.gateway.state import Gateway
@@ -143,7 +143,7 @@ async def _serve(store: SqlStore, order: Order, until: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, until.set)
     listener = socket.socket(fileno=order.listener)
     listener.setblocking(False)
-    gateway = Gateway(store, order.version, settings=order.settings)
+    gateway = Gateway(store, order.version, settings=order.settings, bell=bell)
     service = ServiceLog(store, gateway.clock)
     _pass_on(service, order.news)
     async with service:
@@ -169,7 +169,7 @@ async def _child(role: str, order: Order) -> None:
     async with open_store_and_bell(order.settings) as (store, bell):
         beats = asyncio.create_task(_beat(store, order.settings))
         try:
-            await (_work(store, bell, order, until) if role == "worker" else _serve(store, order, until))
+            await (_work(store, bell, order, until) if role == "worker" else _serve(store, bell, order, until))
         finally:
             beats.cancel()
 

@@ -68,7 +68,8 @@ def show(where: Where, as_json: bool, job_id: int) -> None:
     """Show one job, with its steps and how much longer it may take."""
     from quaero.clock import SystemClock
     from quaero.domain.wiretree import wire_job_detail
-    from quaero.gateway.listing import find_job, step_names
+    from quaero.gateway.finding import find_job
+    from quaero.gateway.listing import step_names
 
     async def read(store: "Store") -> "WireJobDetail":
         job = await find_job(store, job_id)

@@ -85,11 +85,11 @@ async def _reading(store: "Store", job_id: int, *, level: str, step: str | None,
 
     from quaero.cli.follower import Follower
     from quaero.domain.cursor import resume
-    from quaero.gateway.listing import find_job
-    from quaero.gateway.logs import level_of, log_scope
+    from quaero.gateway.finding import find_job
+    from quaero.gateway.scope import job_scope, level_of
 
     job = await find_job(store, job_id)
-    scope = await log_scope(store, job, step=step, below=True)
+    scope = await job_scope(store, job, step=step, below=True)
     start = resume(after, incarnation=store.incarnation, root_id=scope.root_id)
     if start.reset:
         output.message(f"{after!r} is not a position in this log: reading it from the beginning")

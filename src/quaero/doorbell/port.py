@@ -1,5 +1,6 @@
 """A hint that something was recorded: may be lost, repeated or late without harm, so nothing may depend on it."""
 
+import asyncio
 from typing import Protocol
 
 
@@ -14,3 +15,18 @@ class Doorbell(Protocol):
 
     def close(self) -> None:
         """Stop listening."""
+
+
+class Silence:
+    """The doorbell of whoever has none: waiting for it is polling."""
+
+    def ring(self) -> None:
+        """Nobody hears it."""
+
+    async def wait(self, timeout: float) -> bool:
+        """Return False after `timeout` seconds."""
+        await asyncio.sleep(timeout)
+        return False
+
+    def close(self) -> None:
+        """There is nothing to close."""

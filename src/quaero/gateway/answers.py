@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from starlette.types import Send
@@ -52,6 +52,7 @@ class Stream:
         await send({"type": "http.response.body", "body": b""})
 
 
+@runtime_checkable
 class Sendable(Protocol):
     """Whatever can be written out as a response."""
 

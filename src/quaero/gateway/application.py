@@ -10,6 +10,7 @@ from quaero.gateway import (
     maps,
     page,
     queue,
+    sse,
 )
 from quaero.gateway.auth import access
 from quaero.gateway.auth.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ MODULES = (
     jobs,
     maps,
     logs,
+    sse,
     actions,
     bulk,
     definitions,

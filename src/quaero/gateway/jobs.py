@@ -6,7 +6,8 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.domain.wire import rfc3339
 from quaero.domain.wiretree import WireErrorGroup, WireJobDetail, WireTree, wire_job_detail, wire_step, wire_tree
-from quaero.gateway.listing import ChildrenQuery, JobList, JobsQuery, find_job, jobs_filter, list_jobs, step_names
+from quaero.gateway.finding import find_job
+from quaero.gateway.listing import ChildrenQuery, JobList, JobsQuery, jobs_filter, list_jobs, step_names
 from quaero.gateway.routing import JobId, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import ErrorGroup, JobFilter, Store

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from quaero.domain.errors import InvalidInput, NotFound
+from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.domain.status import BY_WORD, WORDS, JobStatus
 from quaero.domain.wire import WireJob, parse_id, parse_time, wire_job
@@ -159,11 +159,3 @@ async def step_names(store: Store, jobs: Iterable[Job]) -> Mapping[int, str]:
     if not ids:
         return {}
     return {step.id: step.name or step.kind for step in await store.jobs_by_id(sorted(ids))}
-
-
-async def find_job(store: Store, job_id: int) -> Job:
-    """The job of this id. Raises NotFound."""
-    job = await store.job(job_id)
-    if job is None or job.purging:
-        raise NotFound(f"there is no job {job_id}")
-    return job

@@ -1,18 +1,18 @@
 """Reading a job's log a page at a time, from any position, in both directions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import msgspec
 
 from quaero.domain.cursor import Cursor, resume
-from quaero.domain.entries import Entry, parse_level
-from quaero.domain.errors import InvalidInput, NotFound
-from quaero.domain.job import Job
+from quaero.domain.entries import Entry
 from quaero.domain.wire import WireEntry, wire_entry
-from quaero.gateway.listing import bounded, find_job
+from quaero.gateway.finding import find_job
+from quaero.gateway.listing import bounded
 from quaero.gateway.routing import JobId, Routes
+from quaero.gateway.scope import Scope, job_scope, level_of
 from quaero.gateway.state import Gateway
 from quaero.storage.port import EntryFilter, EntryPage, Store
 
@@ -57,50 +57,13 @@ class LogPage(msgspec.Struct, frozen=True):
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose entries are read: of which job's, in which tree; which of them, the names of steps, how many if known."""
-
-    job_id: int
-    root_id: int
-    where: EntryFilter
-    names: dict[int, str]
-    total: int | None
-    one_counter: bool
-
-
-async def log_scope(store: Store, job: Job, *, step: str | None, below: bool) -> Scope:
-    """The scope of a job's log, or of one step's of its tree (by name or id). Raises NotFound for a strange step."""
-    root = job if job.is_root else await find_job(store, job.root_id)
-    steps = await store.steps(root.id) if root.definition is not None else []
-    names = {one.id: one.name or one.kind for one in steps}
-    if step is not None:
-        job = _step_of(steps, step, root)
-    if job.is_step and below:
-        return Scope(job.id, root.id, EntryFilter(step_id=job.id), names, job.lines, one_counter=True)
-    if job.is_root and below:
-        return Scope(
-            job.id, root.id, EntryFilter(), names, job.journal_head - job.journal_oldest + 1, one_counter=False
-        )
-    alone = not below and job.step_id is None
-    where = EntryFilter(job_id=job.id, below=below)
-    return Scope(job.id, root.id, where, names, job.lines if alone else None, one_counter=not below)
-
-
-def _step_of(steps: list[Job], wanted: str, root: Job) -> Job:
-    for step in steps:
-        if wanted in (step.name, str(step.id)):
-            return step
-    known = ", ".join(step.name or str(step.id) for step in steps)
-    raise NotFound(f"job {root.id} has no step {wanted[:40]!r}: " + (f"it has {known}" if known else "it has no steps"))
-
-
 @routes.get("/api/jobs/{id}/logs")
 async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
     """Entries of a job and all below it, newest first; `next_cursor` goes on in the same direction."""
     store = gateway.store
     limit = bounded("limit", query.limit, 1, MAX_LINES)
-    scope = await log_scope(store, await find_job(store, id), step=query.step, below=query.include_children)
+    job = await find_job(store, id)
+    scope = await job_scope(store, job, step=query.step, below=query.include_children)
     where = replace(scope.where, level=level_of(query.level), q=query.q or None)
     start = resume(query.cursor, incarnation=store.incarnation, root_id=scope.root_id)
     after, descending = start.seq, query.order == "desc"
@@ -138,14 +101,6 @@ async def in_scope(store: Store, scope: Scope, entries: Sequence[Entry]) -> list
     jobs = await store.jobs_by_id(sorted(changed)) if changed else []
     children = {job.id for job in jobs if job.parent_id == scope.job_id and not job.is_step}
     return [wire_entry(entry, scope.names, in_parent=entry.job_id in children) for entry in entries]
-
-
-def level_of(word: str) -> int:
-    """The level a word names, as the store filters by it. Raises InvalidInput."""
-    try:
-        return parse_level(word)
-    except ValueError as error:
-        raise InvalidInput(str(error)) from None
 
 
 async def _total(store: Store, scope: Scope, where: EntryFilter) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ import msgspec
 
 from quaero.domain.cursor import Cursor
 from quaero.gateway.answers import Answer, json_answer
-from quaero.gateway.listing import find_job
+from quaero.gateway.finding import find_job
 from quaero.gateway.mapcache import By
 from quaero.gateway.mapformat import BINARY, WireMap, binary, head_of, run_length
 from quaero.gateway.routing import Headers, JobId, Media, Routes

@@ -8,10 +8,10 @@
 
 `gateway` is the process's state, names in braces come from the path (`JobId`: a number, `str`: as it stands), `query`
 and `body` are decoded into the annotated msgspec type (unknown fields refused), `headers` are the raw ones, `principal`
-is who asks. What it returns is sent as JSON, with status 200; a route that makes its `Answer` itself says in `answers`
-what they are, by status. `needs` is the least a caller must be allowed; unless said, reading needs a viewer, all
-else an operator. Signatures are read once, when the routes are declared; a request costs a table look-up and the
-decoding.
+is who asks, `receive` tells when they are gone. What it returns is sent as JSON, with status 200; a route that makes
+its `Answer` itself says in `answers` what they are, by status. `needs` is the least a caller must be allowed; unless
+said, reading needs a viewer, all else an operator. Signatures are read once, when the routes are declared; a request
+costs a table look-up and the decoding.
 """
 
 import inspect
@@ -100,7 +100,7 @@ class Routes:
 def _route(method: str, path: str, endpoint: Endpoint, needs: Access, answers: Answers) -> Route:
     signature = inspect.signature(endpoint, eval_str=True)
     wants = signature.parameters
-    known = {"gateway", "query", "body", "headers", "principal", *_names(path)}
+    known = {"gateway", "query", "body", "headers", "receive", "principal", *_names(path)}
     if unknown := set(wants) - known:
         raise TypeError(f"{endpoint.__name__} wants {sorted(unknown)}, a route offers {sorted(known)}")
     body_type = wants["body"].annotation if "body" in wants else None
@@ -114,7 +114,7 @@ def _route(method: str, path: str, endpoint: Endpoint, needs: Access, answers: A
         body=msgspec.json.Decoder(body_type).decode if body_type is not None else None,
         names={name: wants[name].annotation for name in _names(path)},
         answers=answers
-        or ({} if signature.return_annotation in (Answer, Stream) else {200: signature.return_annotation}),
+        or ({} if signature.return_annotation in (Answer, Stream, Sendable) else {200: signature.return_annotation}),
         doc=inspect.getdoc(endpoint) or "",
         needs=needs,
     )
@@ -188,7 +188,7 @@ class Router:
         if self._gateway.draining and method in MUTATIONS:
             return _draining()
         result = await route.endpoint(**await self._arguments(route, scope, receive, params))
-        return result if isinstance(result, Answer | Stream) else json_answer(result)
+        return result if isinstance(result, Sendable) else json_answer(result)
 
     async def _arguments(self, route: Route, scope: Scope, receive: Receive, params: dict[str, str]) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -199,6 +199,8 @@ class Router:
                 given[name] = _query(scope["query_string"], route.query)
             elif name == "headers":
                 given[name] = dict(scope["headers"])
+            elif name == "receive":
+                given[name] = receive
             elif name == "principal":
                 given[name] = scope["principal"]
             elif name == "body" and route.body is not None:

@@ -1,6 +1,6 @@
 """Serving: uvicorn inside our own loop, stopped by us and not by signals.
 
-    bind ──> serve until `stop` is set ──> drain: no new mutations, what is under way ends ──> close
+    bind ──> serve until `stop` is set ──> drain: no new mutations, viewers are told `bye`, what is under way ends
 
 A port that is taken, an address that is not ours or a bind off loopback is refused in one line before anything starts.
 """
@@ -8,6 +8,7 @@ A port that is taken, an address that is not ours or a bind off loopback is refu
 import asyncio
 import errno
 import logging
+import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ from quaero.gateway.state import Gateway
 log = logging.getLogger("quaero.gateway")
 BACKLOG = 2048
 DRAIN_SECONDS = 5
+FAREWELL_SECONDS = 1.5  # for viewers to take their `bye`
+RETRY_MS = (200, 3_000)  # spread over so long, those sent away do not come back all at once
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -73,10 +76,23 @@ class _Server(uvicorn.Server):
                 self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse new mutations first, so that what is under way is all there is to wait for."""
+        """Refuse what is new and send viewers away first: the library would wait for their streams to end."""
         self._gateway.draining = True
         log.info("takes nothing new, ends what is under way")
+        for server in self.servers:
+            server.close()
+        viewers = self._gateway.viewers
+        viewers.send_away(_delays())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await viewers.gone()
+        viewers.close_all()
         await super().shutdown(sockets=sockets)
+
+
+def _delays() -> Iterator[int]:
+    while True:
+        yield random.randint(*RETRY_MS)
 
 
 async def serve(
@@ -101,8 +117,11 @@ async def serve(
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=BACKLOG,
     )
+    feed = asyncio.create_task(gateway.feed.run())
     try:
         await _Server(config, gateway, stop, on_ready).serve([listener])
     finally:
         await app.close()
         listener.close()
+        feed.cancel()
+        await asyncio.wait({feed})

@@ -1,17 +1,24 @@
-"""What every route of a gateway process works with. Viewers' state lives with their streams, not here."""
+"""What every route of a gateway process works with. A viewer's state lives with its stream, not here."""
 
 import secrets
 from dataclasses import dataclass, field
 
 from quaero.clock import Clock, SystemClock
+from quaero.doorbell.port import Doorbell, Silence
+from quaero.gateway.feed import Feed
+from quaero.gateway.lookout import Lookout
 from quaero.gateway.mapcache import Maps
+from quaero.gateway.viewers import Viewers
 from quaero.settings import Settings
 from quaero.storage.port import Store
 
 
 @dataclass(slots=True)
 class Gateway:
-    """One gateway process: its store, its clock, its name. `draining`: it finishes and takes nothing new."""
+    """One gateway process: its store, clock and name; what moves in the store, and who watches.
+
+    `draining`: it finishes and takes nothing new.
+    """
 
     store: Store
     version: str
@@ -20,3 +27,18 @@ class Gateway:
     instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
     draining: bool = False
     maps: Maps = field(default_factory=Maps)
+    bell: Doorbell = field(default_factory=Silence)
+    viewers: Viewers = field(default_factory=Viewers)
+    lookout: Lookout = field(init=False)
+    feed: Feed = field(init=False)
+
+    def __post_init__(self) -> None:
+        logs = self.settings.logs
+        self.lookout = Lookout(self.store, self.bell, self.clock)
+        self.feed = Feed(
+            self.store,
+            self.lookout,
+            self.clock,
+            interval=logs.batch_interval / 1e6,
+            ping_seconds=logs.ping_interval / 1e6,
+        )

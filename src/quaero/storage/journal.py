@@ -11,6 +11,7 @@ against one row per line this stores about five times as fast in a ninth of the 
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from quaero.domain.entries import Entry, Level, Line
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
+from quaero.storage.port import Change
 
 MAX_BLOCK = 512 * 1024  # bytes before compression: what a reader of one entry must unpack at most, roughly
 
@@ -25,6 +27,7 @@ NOTE, LINES = 0, 1
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_decode_raw_lines = msgspec.msgpack.Decoder(list[Any]).decode
 _decode_lines = msgspec.msgpack.Decoder(list[Line]).decode
 
 Group = tuple[int, int, list[Any]]
@@ -43,27 +46,85 @@ def unpack(data: bytes) -> list[list[Any]]:
 
 def entries_of(group: list[Any]) -> Iterator[Entry]:
     """A group's entries in order, numbered."""
-    root_id, seq, segments = group
-    for segment in segments:
-        if segment[0] == LINES:
-            _, job_id, step_id, number, count, origin, body = segment
-            for offset, line in enumerate(_decode_lines(body)):
-                yield Entry(
-                    seq=seq + offset,
-                    line_number=number + offset,
-                    at=line.at,
-                    level=line.level,
-                    message=line.message,
-                    job_id=job_id,
-                    root_id=root_id,
-                    step_id=step_id,
-                    originator=origin,
-                    fields=line.fields,
-                )
+    root_id, first, segments = group
+    return Segments(root_id, first, segments).entries()
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """A group, decoded as it is asked for (implements `port.Stretch`)."""
+
+    root_id: int
+    first: int
+    segments: list[Any]
+
+    @property
+    def last(self) -> int:
+        """The number of its last entry."""
+        return self.first - 1 + sum(segment[4] if segment[0] == LINES else 1 for segment in self.segments)
+
+    def entries(self, *, level: int = 0, step_id: int | None = None) -> Iterator[Entry]:
+        """Its entries of a level and above, of one step if it is given."""
+        seq = self.first
+        for segment in self.segments:
+            count = segment[4] if segment[0] == LINES else 1
+            if step_id is None or segment[2] == step_id:
+                if segment[0] == LINES:
+                    yield from _line_entries(self.root_id, seq, segment, level)
+                elif segment[5] >= level:
+                    yield _note_entry(self.root_id, seq, segment)
             seq += count
-        else:
-            yield _note_entry(root_id, seq, segment)
-            seq += 1
+
+    def within(self, after: int, upto: int) -> "Segments":
+        """What lies beyond `after`, up to and with `upto`."""
+        if self.first > after and self.last <= upto:
+            return self
+        kept: list[Any] = []
+        seq, start = self.first, 0
+        for segment in self.segments:
+            count = segment[4] if segment[0] == LINES else 1
+            low, high = max(0, after + 1 - seq), min(count, upto + 1 - seq)
+            if low < high:
+                start = start or seq + low
+                kept.append(segment if high - low == count else _part_of(segment, low, high))
+            seq += count
+        return Segments(self.root_id, start or after + 1, kept)
+
+    def changes(self) -> Iterator[Change]:
+        """Every change of a status in it."""
+        seq = self.first
+        for segment in self.segments:
+            if segment[0] == LINES:
+                seq += segment[4]
+            else:
+                if segment[8] >= 0:
+                    yield Change(seq, segment[1], segment[2], segment[8])
+                seq += 1
+
+
+def _part_of(segment: list[Any], low: int, high: int) -> list[Any]:
+    """Some of a segment's lines."""
+    _, job_id, step_id, number, _, origin, body = segment
+    lines = _decode_raw_lines(body)[low:high]
+    return [LINES, job_id, step_id, number + low, high - low, origin, _encode(lines)]
+
+
+def _line_entries(root_id: int, seq: int, segment: list[Any], level: int) -> Iterator[Entry]:
+    _, job_id, step_id, number, _, origin, body = segment
+    for offset, line in enumerate(_decode_lines(body)):
+        if line.level >= level:
+            yield Entry(
+                seq=seq + offset,
+                line_number=number + offset,
+                at=line.at,
+                level=line.level,
+                message=line.message,
+                job_id=job_id,
+                root_id=root_id,
+                step_id=step_id,
+                originator=origin,
+                fields=line.fields,
+            )
 
 
 def _note_entry(root_id: int, seq: int, segment: list[Any]) -> Entry:

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
-from quaero.storage import childmap, joblists, journalreads, reads, upkeep
+from quaero.storage import childmap, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit
 from quaero.storage.ledger import SqlLedger
@@ -25,14 +25,18 @@ from quaero.storage.port import (
     JobFilter,
     JobPage,
     Ledger,
+    Mark,
+    Standing,
     Stats,
     StoredDocument,
+    StretchPage,
 )
 from quaero.storage.sqlite import SqliteWriter, connect, database_path, translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
 READERS = 2
+PATIENT_READERS = 1
 
 
 class SqlStore:
@@ -45,6 +49,7 @@ class SqlStore:
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
+        self._patient_pool = ThreadPoolExecutor(PATIENT_READERS, thread_name_prefix="quaero-patient")
         self._tended_to = -1
         self._closed = False
         self.incarnation = reads.incarnation(writer.db)
@@ -94,7 +99,10 @@ class SqlStore:
         return self._writer.path
 
     async def _read(self, read: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_reader, read, args)
+        return await self._read_in(self._pool, read, *args)
+
+    async def _read_in(self, pool: ThreadPoolExecutor, read: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, self._with_reader, read, args)
 
     def _with_reader(self, read: Callable[..., T], args: tuple[Any, ...]) -> T:
         db = getattr(self._local, "db", None)
@@ -134,6 +142,25 @@ class SqlStore:
     ) -> EntryPage:
         """Matching journal entries on the far side of `after`."""
         return await self._read(journalreads.entries, root_id, where, after, limit, descending)
+
+    async def stretches(
+        self, root_id: int, *, after: int, upto: int | None = None, limit: int = 5000, patient: bool = False
+    ) -> StretchPage:
+        """The journal beyond `after`, as it lies."""
+        pool = self._patient_pool if patient else self._pool
+        return await self._read_in(pool, stretches.stretches, root_id, after, upto, limit)
+
+    async def marks(self, ids: Sequence[int]) -> list[Mark]:
+        """How far these rows have moved."""
+        return await self._read(stretches.marks, list(ids))
+
+    async def standing(self, job_id: int) -> Standing | None:
+        """A job as it stands, with what is told together with it."""
+        return await self._read(stretches.standing, job_id)
+
+    async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
+        """The parents of jobs, by id."""
+        return await self._read(stretches.parents, list(ids))
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """Failures of the tree the job belongs to."""
@@ -180,6 +207,7 @@ class SqlStore:
         self._closed = True
         await asyncio.to_thread(self._commits.close)
         self._pool.shutdown(wait=True)
+        self._patient_pool.shutdown(wait=True)
         for db in self._readers:
             db.handle.close()  # type: ignore[attr-defined]
         self._writer.close()

@@ -17,6 +17,7 @@ from quaero.storage.port.ledger import JobLedger, Ledger, Lookup, Note, QueueLed
 from quaero.storage.port.store import Store
 from quaero.storage.port.views import (
     Breakdown,
+    Change,
     ChildMap,
     EntryFilter,
     EntryPage,
@@ -24,14 +25,19 @@ from quaero.storage.port.views import (
     JobFilter,
     JobPage,
     Latency,
+    Mark,
     Matches,
+    Standing,
     Stats,
     StoredDocument,
+    Stretch,
+    StretchPage,
     WorkerRow,
 )
 
 __all__ = [
     "Breakdown",
+    "Change",
     "ChildMap",
     "EntryFilter",
     "EntryPage",
@@ -42,13 +48,17 @@ __all__ = [
     "Latency",
     "Ledger",
     "Lookup",
+    "Mark",
     "Matches",
     "Note",
     "QueueLedger",
     "RecordLedger",
+    "Standing",
     "Stats",
     "Store",
     "StoredDocument",
+    "Stretch",
+    "StretchPage",
     "Want",
     "WorkerRow",
 ]

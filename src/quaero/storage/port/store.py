@@ -13,8 +13,11 @@ from quaero.storage.port.views import (
     ErrorGroup,
     JobFilter,
     JobPage,
+    Mark,
+    Standing,
     Stats,
     StoredDocument,
+    StretchPage,
 )
 
 P = ParamSpec("P")
@@ -51,6 +54,23 @@ class Store(Protocol):
         self, root_id: int, where: EntryFilter, *, after: int = 0, limit: int = 1000, descending: bool = False
     ) -> EntryPage:
         """Matching entries on the far side of `after` (descending: below it; 0: from the end)."""
+
+    async def stretches(
+        self, root_id: int, *, after: int, upto: int | None = None, limit: int = 5000, patient: bool = False
+    ) -> StretchPage:
+        """The journal beyond `after`, up to `upto` or the head; as many stretches as hold about `limit` entries.
+
+        `patient` reads wait behind each other, never before others.
+        """
+
+    async def marks(self, ids: Sequence[int]) -> list[Mark]:
+        """How far these rows have moved; deleted jobs are left out. Cheap enough to ask often."""
+
+    async def standing(self, job_id: int) -> Standing | None:
+        """A job as it stands, with what is told together with it."""
+
+    async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
+        """The parents of jobs, by id."""
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """Failures of the tree the job belongs to, most frequent first."""

@@ -1,7 +1,8 @@
 """What reads take and give: filters, pages, and the rows of small tables."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -94,6 +95,61 @@ class EntryPage:
     scanned_to: int
     head: int
     oldest: int
+
+
+class Change(NamedTuple):
+    """A change of a job's status, as the journal has it."""
+
+    seq: int
+    job_id: int
+    step_id: int | None
+    status: int
+
+
+class Stretch(Protocol):
+    """Neighbouring entries of one tree as they lie in its journal: decoded only as far as somebody asks."""
+
+    @property
+    def first(self) -> int:
+        """The number of its first entry."""
+
+    @property
+    def last(self) -> int:
+        """The number of its last entry."""
+
+    def entries(self, *, level: int = 0, step_id: int | None = None) -> Iterator[Entry]:
+        """Its entries of a level and above, of one step if it is given; steps are not named."""
+
+    def changes(self) -> Iterator[Change]:
+        """Every change of a status in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StretchPage:
+    """Stretches in order, without a hole from the position asked for up to `to`. `oldest` is the first one kept."""
+
+    stretches: list[Stretch]
+    to: int
+    head: int
+    oldest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A job with the steps of its tree, if it is the root of a definition, and the tree's head; one moment."""
+
+    job: Job
+    steps: list[Job]
+    head: int
+
+
+class Mark(NamedTuple):
+    """How far a job's row has moved: nothing it shows has changed while `version` and `head` have not."""
+
+    id: int
+    version: int
+    status: int
+    head: int  # of its own journal; 0 below roots
 
 
 @dataclass(frozen=True, slots=True)

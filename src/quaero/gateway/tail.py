@@ -1,0 +1,208 @@
+"""One watched tree: a single reader for all its viewers.
+
+    moved ──> state of the jobs watched ──> entries up to the head ──> each filter class encoded once ──> viewers woken
+
+State is read before entries, so entries never lag behind the `log_head` a state names. The pace is set by what a flush
+costs: at least the batch interval apart, at most a second; a terminal change is flushed at once.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from quaero.clock import Clock
+from quaero.domain.errors import StoreUnavailable
+from quaero.domain.status import JobStatus
+from quaero.gateway.kin import Kin
+from quaero.gateway.lookout import Lookout
+from quaero.gateway.scope import Scope
+from quaero.gateway.view import View
+from quaero.storage.port import Change, Mark, Store
+
+BUDGET = 0.25  # of this process's time, for one tree
+SLOWEST = 1.0  # seconds between flushes under load
+READ_AT_ONCE = 5_000  # entries
+SLICE_SECONDS = 0.005  # the event loop is never held longer by a fan-out
+FIRST_SLICE = 200  # viewers
+CHANGES_KEPT = 64  # flushes
+LINGER = 5.0  # seconds a tree without viewers is kept warm
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes of status in the positions (prev, to] of a tree, in order."""
+
+    prev: int
+    to: int
+    changes: list[Change]
+
+
+class Tail:
+    """Follows one tree while anybody watches it."""
+
+    def __init__(
+        self, root_id: int, head: int, *, store: Store, lookout: Lookout, kin: Kin, clock: Clock, interval: float
+    ) -> None:
+        self.root_id = root_id
+        self.head = head
+        self.oldest = 1
+        self.views: dict[Scope, View] = {}
+        self._changes: deque[Changes] = deque(maxlen=CHANGES_KEPT)
+        self._hearers = 0
+        self._flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.tree = f"{store.incarnation}.{root_id}.".encode()
+        self._store = store
+        self._lookout = lookout
+        self._kin = kin
+        self._clock = clock
+        self._least = interval
+        self._interval = interval
+        self._dirty = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._watched: dict[int, Callable[[Mark | None], None]] = {}
+        self._slice = FIRST_SLICE
+        self._watch(root_id)
+        self._task = asyncio.create_task(self._run())
+
+    def view(self, scope: Scope) -> View:
+        """The view of a scope, made if it is new."""
+        view = self.views.get(scope)
+        if view is None:
+            view = self.views[scope] = View(scope, self._kin, self.head, self.tree)
+            self._watch(scope.job_id)
+            self._dirty.set()
+        return view
+
+    def _watch(self, job_id: int) -> None:
+        if job_id in self._watched:
+            return
+
+        def moved(mark: Mark | None) -> None:
+            self._dirty.set()
+            if mark is None or mark.status >= JobStatus.COMPLETED:
+                self._urgent.set()
+
+        self._watched[job_id] = moved
+        self._lookout.watch(job_id, moved)
+
+    # --- changes of status
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Keep changes of status for the length of a block."""
+        self._hearers += 1
+        try:
+            yield
+        finally:
+            self._hearers -= 1
+            if not self._hearers:
+                self._changes.clear()
+
+    def changes_after(self, position: int) -> Changes | None:
+        """The kept changes that join a position, None if there are none or they do not reach back."""
+        found: list[Change] = []
+        to = position
+        for changes in self._changes:
+            if changes.prev <= to < changes.to:
+                found += changes.changes if changes.prev == to else [c for c in changes.changes if c.seq > to]
+                to = changes.to
+        return Changes(position, to, found) if to > position else None
+
+    async def flushed(self) -> None:
+        """Wait for the next flush."""
+        await asyncio.shield(self._flushed)
+
+    # --- following
+
+    async def close(self) -> None:
+        """Stop following."""
+        for job_id, moved in self._watched.items():
+            self._lookout.unwatch(job_id, moved)
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        while True:
+            await self._dirty.wait()
+            began = self._clock.monotonic()
+            self._dirty.clear()
+            self._urgent.clear()
+            try:
+                await self._flush()
+            except StoreUnavailable as error:
+                log.warning("viewers of %s wait: %s", self.root_id, error)
+                self._dirty.set()
+            cost = self._clock.monotonic() - began
+            self._interval = min(max(self._least, cost / BUDGET), SLOWEST)
+            await self._pause(began + self._interval - self._clock.monotonic())
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._urgent.wait()
+            except TimeoutError:
+                return
+
+    async def _flush(self) -> None:
+        for view in self.views.values():
+            if view.head != self.head:  # it was made while the last flush was under way
+                view.restart(self.head)
+        standings = {
+            job_id: await self._store.standing(job_id)
+            for job_id in {view.scope.job_id for view in self.views.values() if not view.scope.is_service}
+        }
+        while await self._read_on():
+            await self._fan_out()
+        for view in self.views.values():
+            if view.scope.job_id in standings:
+                view.tell(standings[view.scope.job_id])
+        await self._fan_out()
+
+    async def _read_on(self) -> bool:
+        """Read once; whether there is more."""
+        page = await self._store.stretches(self.root_id, after=self.head, limit=READ_AT_ONCE)
+        prev = self.head
+        self.oldest = page.oldest
+        if page.oldest - 1 > prev:  # trimmed away before anybody read it: every viewer is told of the gap
+            prev = page.oldest - 1
+            for view in self.views.values():
+                view.restart(prev)
+        to = max(page.to, prev)
+        if to > self.head:
+            for view in list(self.views.values()):
+                more = await view.encode(page.stretches, prev, to)
+                if view.head == prev:
+                    view.extend(more)
+            if self._hearers:
+                self._changes.append(Changes(prev, to, [c for s in page.stretches for c in s.changes()]))
+        self.head = to
+        return to < page.head
+
+    def wake_quiet(self) -> None:
+        """Let those who were quiet for long say that they live."""
+        for view in self.views.values():
+            for following in list(view.followings):
+                if following.is_due:
+                    following.wake()
+
+    async def _fan_out(self) -> None:
+        """Wake everybody who waits, in slices no longer than `SLICE_SECONDS`."""
+        self._flushed.set_result(None)
+        self._flushed = asyncio.get_running_loop().create_future()
+        woken, began = 0, self._clock.monotonic()
+        for view in list(self.views.values()):
+            for following in list(view.followings):
+                if not following.wake():
+                    continue
+                woken += 1
+                if woken >= self._slice:
+                    await asyncio.sleep(0)
+                    took = max(self._clock.monotonic() - began, 1e-6)
+                    self._slice = max(10, min(2_000, int(self._slice * SLICE_SECONDS / took)))
+                    woken, began = 0, self._clock.monotonic()

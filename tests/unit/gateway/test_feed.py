@@ -1,0 +1,214 @@
+"""The feed gives every viewer every matching entry once, in order, wherever it begins and however it is disturbed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+
+from quaero.domain.errors import NotFound
+from quaero.domain.job import Job
+from quaero.gateway.feed import AtTheEnd
+from quaero.gateway.following import Following
+from quaero.gateway.parts import Part
+from quaero.gateway.state import Gateway
+from quaero.storage.port import EntryFilter
+
+from .conftest import Submit, Worker
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 20.0
+
+
+@pytest.fixture
+async def live(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """A gateway whose feed runs."""
+    running = asyncio.create_task(gateway.feed.run())
+    yield gateway
+    running.cancel()
+    await asyncio.wait({running})
+
+
+class Viewer:
+    """Takes what a following gives, and checks that it is whole."""
+
+    def __init__(self, following: Following) -> None:
+        self.following = following
+        self.parts: list[tuple[str, Any]] = []
+        self.seqs: list[int] = []
+        self.at = following.start.position
+
+    async def take(self) -> Part:
+        """The next part."""
+        part = await asyncio.wait_for(anext(self.following), PATIENCE)
+        data = msgspec.json.decode(part.data)
+        self.parts.append((part.kind, data))
+        if part.kind == "logs":
+            assert data["prev"] == self.at
+            self.seqs += [entry["seq"] for entry in data["logs"]]
+        if part.token:
+            self.at = int(part.token.rpartition(b".")[2])
+        return part
+
+    async def until(self, kind: str) -> Any:
+        """Take parts until one of a kind has come; its data."""
+        while (await self.take()).kind != kind:
+            continue
+        return self.parts[-1][1]
+
+    async def has(self, *seqs: int) -> None:
+        """Take parts until just these entries have come."""
+        while len(self.seqs) < len(seqs):
+            await self.take()
+        assert self.seqs == list(seqs)
+
+
+async def watch(live: Gateway, job_id: int, *, cursor: str | None = None, limit: int = 100, **scope: Any) -> Viewer:
+    scope = {"level": "debug", **scope}
+    return Viewer(await live.feed.follow(await live.feed.scope(job_id, **scope), cursor=cursor, limit=limit))
+
+
+@pytest.fixture
+async def job(submit: Submit, worker: Worker) -> Job:
+    """A running job with ten lines, entries 2 to 11."""
+    await submit()
+    [job] = await worker.take()
+    await worker.log(job, *(f"line {n}" for n in range(10)))
+    return job
+
+
+async def test_history_first_then_what_is_recorded(live: Gateway, worker: Worker, job: Job) -> None:
+    viewer = await watch(live, job.id)
+
+    await viewer.has(*range(1, 12))
+    await worker.log(job, "one more")
+    await viewer.has(*range(1, 13))
+
+
+async def test_a_limit_says_that_there_is_more(live: Gateway, job: Job) -> None:
+    viewer = await watch(live, job.id, limit=3)
+
+    await viewer.has(9, 10, 11)
+    assert viewer.following.start.mode == "tail"
+    assert viewer.parts[-1][1]["meta"] == {
+        "displayed_count": 3, "has_more": True, "oldest_seq": 9, "newest_seq": 11
+    }  # fmt: skip
+
+
+async def test_from_any_position_the_rest_comes_once(live: Gateway, worker: Worker, job: Job) -> None:
+    tree = f"{live.store.incarnation}.{job.root_id}."
+    viewers = [await watch(live, job.id, cursor=f"{tree}{n}") for n in range(12)]
+
+    await worker.log(job, "one more")
+
+    for n, viewer in enumerate(viewers):
+        await viewer.has(*range(n + 1, 13))
+
+
+async def test_a_filter_advances_over_what_it_does_not_show(live: Gateway, worker: Worker, job: Job) -> None:
+    viewer = await watch(live, job.id, level="error")
+    await worker.log(job, "bad", level=3)
+    await viewer.has(12)
+    for n in range(3):
+        await worker.log(job, f"quiet {n}")
+    await worker.log(job, "bad again", level=3)
+    await viewer.has(12, 16)
+
+
+async def test_the_end_comes_after_every_line(live: Gateway, worker: Worker, job: Job) -> None:
+    viewer = await watch(live, job.id)
+    await worker.finish(job)
+
+    end = await viewer.until("end")
+
+    assert viewer.seqs == list(range(1, end["log_head"] + 1))
+    assert [data["job"]["status"] for kind, data in viewer.parts if kind == "status"][-1] == "completed"
+
+
+async def test_a_filtered_viewer_is_at_the_head_when_the_end_comes(live: Gateway, worker: Worker, job: Job) -> None:
+    viewer = await watch(live, job.id, level="error")
+    await worker.finish(job)
+
+    end = await viewer.until("end")
+
+    assert viewer.at == end["log_head"]
+    with pytest.raises(AtTheEnd):
+        await watch(live, job.id, cursor=f"{live.store.incarnation}.{job.root_id}.{viewer.at}")
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "0000.1.5", "{inc}.7.5", "{inc}.1.99999", "{inc}.1.-1"])
+async def test_a_strange_cursor_begins_again(live: Gateway, job: Job, cursor: str) -> None:
+    viewer = await watch(live, job.id, cursor=cursor.format(inc=live.store.incarnation))
+
+    await viewer.has(*range(1, 12))
+    assert viewer.following.start.mode == "reset"
+
+
+async def test_a_reopened_tree_goes_on(live: Gateway, worker: Worker, job: Job, client: Any) -> None:
+    viewer = await watch(live, job.id)
+    await worker.finish(job, error="it broke")
+    await viewer.until("end")
+
+    answer = await client.post(f"/api/jobs/{job.id}/retry", json={})
+    assert answer.status_code == 200
+
+    status = await viewer.until("status")
+    assert status["reopened"] is True
+    assert status["job"]["round"] == 2
+
+
+async def test_a_tree_deleted_before_it_was_read_is_a_gap(live: Gateway, worker: Worker, job: Job, client: Any) -> None:
+    await worker.finish(job)
+    viewer = await watch(live, job.id)
+
+    await client.delete(f"/api/jobs/{job.id}")
+
+    assert (await viewer.until("end"))["log_head"] == 12
+    assert [data for kind, data in viewer.parts if kind == "gap"] == [{"from": 1, "to": 12, "why": "retention"}]
+
+
+async def test_whoever_is_sent_away_hears_it(live: Gateway, job: Job) -> None:
+    viewer = await watch(live, job.id)
+    await viewer.has(*range(1, 12))
+
+    viewer.following.leave(1234)
+
+    assert await viewer.until("bye") == {"retry_ms": 1234}
+    with pytest.raises(StopAsyncIteration):
+        await viewer.take()
+
+
+async def test_equal_scopes_share_their_bytes(live: Gateway, worker: Worker, job: Job) -> None:
+    viewers = [await watch(live, job.id) for _ in range(5)]
+    for viewer in viewers:
+        await viewer.has(*range(1, 12))
+
+    await worker.log(job, "one more")
+
+    parts = []
+    for viewer in viewers:
+        while (part := await viewer.take()).kind != "logs":
+            continue
+        parts.append(part)
+    assert len({id(part) for part in parts}) == 1
+
+
+async def test_changes_of_status_come_from_a_position_on(live: Gateway, worker: Worker, job: Job) -> None:
+    heard = []
+    async with aclosing(live.feed.changes(job.root_id, after=0)) as changes:
+        async for told in changes:
+            heard += [(change.job_id, change.status) for change in told.changes]
+            if len(heard) == 1:
+                await worker.finish(job)
+            if len(heard) == 2:
+                break
+    assert heard == [(job.id, 1), (job.id, 3)]
+    page = await live.store.entries(job.root_id, EntryFilter())
+    assert [entry.fields["status"] for entry in page.entries if entry.fields] == ["running", "completed"]
+
+
+async def test_nobody_is_followed_who_does_not_exist(live: Gateway) -> None:
+    with pytest.raises(NotFound):
+        await live.feed.scope(99)
