@@ -5,9 +5,11 @@ import { route, startRouting } from "./shell/router.js";
 import { buildShell } from "./shell/shell.js";
 import { startTheme } from "./shell/theme.js";
 import { openQueue } from "./queue/view.js";
+import { openTree } from "./tree/view.js";
 
 startTheme();
 start();
 buildShell();
 route(/^\/$/, openQueue, "queue");
+route(/^\/jobs\/(\d+)$/, openTree, "queue");
 startRouting();

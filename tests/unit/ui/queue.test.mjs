@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromParams, toParams, toQuery } from "../../../src/quaero/ui/queue/filter.js";
-import { initial, reduce, touched } from "../../../src/quaero/ui/queue/reducer.js";
+import { initial, reduce } from "../../../src/quaero/ui/queue/reducer.js";
+import { previewLines } from "../../../src/quaero/ui/queue/preview.js";
 import { idAt } from "../../../src/quaero/ui/kit/pages.js";
 
 const tally = { total: 0, pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
@@ -67,17 +68,6 @@ test("a trouble while rows are shown keeps them", () => {
   assert.equal(after({ type: "failed", trouble: new Error("gone") }).load, "failed");
 });
 
-test("the preview counts what is open and what has ended", () => {
-  const state = after(
-    { type: "page", number: 0, answer: answer([
-      job(1, { tally: { ...tally, total: 10, pending: 6, running: 1 } }),
-      job(2, { status: "failed", finished_at: "2026-01-01T00:00:00Z", tally: { ...tally, total: 4, failed: 4 } }),
-    ]) },
-    { type: "selectedShown", ids: ["1", "2"] });
-
-  assert.deepEqual(touched(state), { jobs: 2, open: 1, closed: 1, failed: 1, openBelow: 7, below: 14 });
-});
-
 test("only so many samples stand behind a sparkline", () => {
   const messages = Array.from({ length: 100 }, (_, i) => ({ type: "stats", stats: { throughput: i, version: i } }));
 
@@ -96,4 +86,12 @@ test("a filter survives the way through the address", () => {
 
 test("an address that says nonsense filters by nothing", () => {
   assert.deepEqual(fromParams(new URLSearchParams("order=sideways&since=never")), initial().filter);
+});
+
+test("a preview says what is touched, what goes with it, and what stays", () => {
+  const tally = { total: 0, pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+
+  const lines = previewLines("cancel", { matching: 5, is_lower_bound: false, actionable: 3, by_status: tally, below: { ...tally, total: 9, pending: 6, running: 1 } });
+
+  assert.deepEqual(lines, ["3 jobs are touched, of 5 chosen", "7 open jobs below are cancelled with them", "2 stay as they are: already ended"]);
 });

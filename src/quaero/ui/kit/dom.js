@@ -21,7 +21,7 @@ function fill(element, props, children) {
     else if (name in PROPERTIES) element[name] = value;
     else setAttribute(element, name, value);
   }
-  for (const child of children.flat()) if (child !== null && child !== undefined && child !== false) element.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) element.append(child);
   return element;
 }
 

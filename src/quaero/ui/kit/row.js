@@ -2,10 +2,11 @@
 
 import { ago, duration, elapsed, percent } from "./format.js";
 import { h, setAttribute, setProperty, setText } from "./dom.js";
+import { outcome, title } from "./summary.js";
 import { showStatus, showTally, tallyBar } from "./status.js";
 
 /** An empty row; `select(index, range)` hears of its checkbox, if it is to have one. */
-export function makeRow({ select = null, second = "created" } = {}) {
+export function makeRow({ select = null } = {}) {
   const box = select && h("input", { type: "checkbox", "aria-label": "Select", tabindex: -1 });
   box?.addEventListener("click", (event) => {
     event.preventDefault();
@@ -31,7 +32,6 @@ export function makeRow({ select = null, second = "created" } = {}) {
     h("span", { class: "cell lasted", role: "gridcell" }, parts.duration),
     h("span", { class: "cell created", role: "gridcell" }, parts.when));
   row.parts = parts;
-  row.second = second;
   return row;
 }
 
@@ -46,9 +46,10 @@ export function showRow(row, job, { selected = false, now = Date.now() } = {}) {
     setAttribute(parts.box, "aria-label", `Select job ${job.id}`);
   }
   showStatus(parts.badge, job.status);
-  setText(parts.name, job.name ?? job.kind);
+  const name = title(job);
+  setText(parts.name, name);
   setAttribute(parts.name, "href", `/jobs/${job.id}`);
-  setText(parts.kind, job.name && job.name !== job.kind ? `${job.kind} · ${job.id}` : job.id);
+  setText(parts.kind, name === job.kind ? job.id : `${job.kind} · ${job.id}`);
   const tags = (job.tags ?? []).join(" · ");
   setText(parts.tags, tags);
   showProgress(parts, job);
@@ -67,7 +68,7 @@ function showProgress(parts, job) {
   const ended = tally.completed + tally.failed + tally.cancelled;
   setText(parts.done, has ? percent(ended, tally.total) : steps ? percent(steps.current, steps.total) : "");
   const failure = job.status === "failed" && error ? `${error.type}: ${error.message}` : "";
-  const text = has ? job.progress_text : failure || progress?.message || "";
+  const text = has ? job.progress_text : failure || (job.finished_at ? outcome(job.result) : progress?.message) || "";
   setText(parts.text, text);
   setAttribute(parts.text, "title", failure || text);
   setAttribute(parts.text, "data-bad", (!has && !!failure) || null);

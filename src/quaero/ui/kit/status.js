@@ -62,5 +62,5 @@ export function showTally(bar, tally) {
 }
 
 /** A badge's word, for a live region. */
-export const describe = (job) => `${job.name ?? job.kind} ${job.id} is ${statusLabel(job.status).toLowerCase()}`;
+export const describe = (job) => `${job.name ?? job.kind}, job ${job.id}, is ${statusLabel(job.status).toLowerCase()}`;
 

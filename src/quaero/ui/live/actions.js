@@ -10,6 +10,8 @@ export const ACTIONS = {
 };
 
 const AT_ONCE = 4;
+export const FEW = 25; // jobs acted on one by one; more go as one bulk job
+export const MOST_IDS = 10_000;
 
 /** One job. Answers `{affected, job}`. */
 export function act(action, id, body = {}) {
@@ -34,6 +36,12 @@ export async function actOnEach(action, ids, { body = {}, told = () => undefined
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, waiting.length) }, work));
   return outcome;
 }
+
+/** What an action on all jobs of a filter would touch, as the server counts it. */
+export const previewBulk = (action, filter, options = {}) => post("/api/jobs/bulk", { action, filter, ...options, preview: true });
+
+/** Act on all jobs of a filter, as one job of its own. Answers `{matching, is_lower_bound, job}`. */
+export const actInBulk = (action, filter, options = {}) => post("/api/jobs/bulk", { action, filter, ...options });
 
 /** What became of it, as a sentence. */
 export function outcomeText(action, { done, refused }) {

@@ -97,20 +97,5 @@ export function reduce(state, message) {
 export function latencyOf(stats) {
   const told = stats.latency;
   if (told === null || told === undefined) return null;
-  return typeof told === "number" ? told : told.p50_ms ?? told.p50 ?? null;
-}
-
-/** What the selection would touch, counted over what is known: for an honest preview. */
-export function touched(state) {
-  const jobs = [...state.selected].map((id) => state.jobs.get(id)).filter(Boolean);
-  const open = jobs.filter((job) => !job.finished_at);
-  const sum = (list, of) => list.reduce((n, job) => n + of(job), 0);
-  return {
-    jobs: jobs.length,
-    open: open.length,
-    closed: jobs.length - open.length,
-    failed: jobs.filter((job) => job.status === "failed").length,
-    openBelow: sum(open, (job) => job.tally.pending + job.tally.running),
-    below: sum(jobs, (job) => job.tally.total),
-  };
+  return typeof told === "number" ? told : told.p50_ms ?? null;
 }

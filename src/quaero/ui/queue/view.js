@@ -119,7 +119,7 @@ export function openQueue(main, { params }) {
   function listen() {
     live?.close();
     const { status, kind, tag, q, order } = toQuery(store.state.filter);
-    const request = { topic: "jobs", rows: true, limit: 0, status, ids: idsBetween(store.state.pages, ...sight) };
+    const request = { topic: "jobs", rows: true, limit: 1, status, ids: idsBetween(store.state.pages, ...sight) };
     if (kind) request.kind = kind;
     if (tag) request.tag = tag;
     if (q) request.q = q;

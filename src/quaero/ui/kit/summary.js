@@ -1,0 +1,23 @@
+// What tells one job from its siblings, in a few words: its name, else what its payload is about; and what came of it.
+
+const TELLING = ["url", "path", "file", "title", "key", "name", "id"];
+
+const isScalar = (value) => typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+
+/** The name of a job, else the most telling value of its payload, else its kind. */
+export function title(job) {
+  if (job.name) return job.name;
+  const payload = job.payload ?? {};
+  const telling = TELLING.find((key) => isScalar(payload[key]) && payload[key] !== "");
+  if (telling) return String(payload[telling]);
+  const scalars = Object.entries(payload).filter(([, value]) => isScalar(value));
+  return scalars.length === 1 ? `${scalars[0][0]} ${scalars[0][1]}` : job.kind;
+}
+
+/** The first values of a result, in a line; "" without one. */
+export function outcome(result) {
+  if (result === null || result === undefined) return "";
+  if (isScalar(result)) return String(result);
+  return Object.entries(result).filter(([, value]) => isScalar(value) && value !== "").slice(0, 4)
+    .map(([key, value]) => `${key.replaceAll("_", " ")} ${String(value).slice(0, 60)}`).join(" · ");
+}

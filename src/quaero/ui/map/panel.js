@@ -1,0 +1,201 @@
+// The run map with what belongs round it: colour by, size, legend, what is under the pointer, what can be done with a selection.
+
+import { count, duration, elapsed, plural } from "../kit/format.js";
+import { h, keyed, setAttribute, setProperty, setText } from "../kit/dom.js";
+import { button } from "../kit/control.js";
+import { title as titleOf } from "../kit/summary.js";
+import { statusLabel, statusShape } from "../kit/status.js";
+import { ask, read } from "../live/api.js";
+import { MOST_IDS } from "../live/actions.js";
+import { subscribe } from "../live/connection.js";
+import { actOnMany } from "../queue/bulk.js";
+import { go } from "../shell/router.js";
+import { complain, toast } from "../shell/toast.js";
+import { STATUS_CODES, parseMap } from "./cells.js";
+import { groupColour, heat, heatSteps } from "./colours.js";
+import "./element.js";
+
+const BY = { status: "Status", duration: "Duration", error: "Error" };
+const LINGER_MS = 140; // before a cell under the pointer is asked about
+const AGAIN_MS = 2_000;
+
+/** The panel; `logs(id)` shows the log of a child. */
+export function mapPanel({ logs, changed }) {
+  let state = { scope: null, by: "status", cells: null, total: -1 };
+  let live = null;
+  let reading = null;
+  let again = 0;
+  let fetched = new Map();
+
+  const title = h("h2", { text: "Run map" });
+  const about = h("span", { class: "soft num" });
+  const modes = Object.entries(BY).map(([by, text]) => h("button", { type: "button", data: { by }, text, on: { click: () => begin(state.scope, by) } }));
+  const map = h("q-map", { class: "map" });
+  const legend = h("ul", { class: "legend num" });
+  const tip = h("div", { class: "tip", hidden: true });
+  const spoken = h("p", { class: "unseen", role: "status" });
+  const chosenText = h("strong", { class: "num" });
+  const chosen = h("div", { class: "selection", role: "region", "aria-label": "Selected children", hidden: true }, chosenText, h("span", { class: "spring" }),
+    button("documents", "Log of the first", () => logs(map.chosen.map((index, isEnd) => state.cells.idAt(index - isEnd)))),
+    button("retry", "Retry", () => act("retry")), button("stop", "Cancel", () => act("cancel")), button("close", "Clear", () => { map.chosen = null; }, { class: "quiet" }));
+  const element = h("section", { class: "panel map-panel", "aria-label": "Run map" },
+    h("header", null, title, about, h("span", { class: "spring" }), h("div", { class: "segments", role: "group", "aria-label": "Colour by" }, modes),
+      h("div", { class: "segments", role: "group", "aria-label": "Size of cells" }, h("button", { type: "button", text: "−", "aria-label": "Smaller", on: { click: () => map.zoom(-1) } }),
+        h("button", { type: "button", text: "Fit", on: { click: () => map.zoom(0) } }), h("button", { type: "button", text: "+", "aria-label": "Larger", on: { click: () => map.zoom(1) } }))),
+    chosen, h("div", { class: "pad" }, map, legend), tip, spoken);
+
+  async function begin(scope, by = state.by) {
+    live?.close();
+    live = null;
+    reading?.abort();
+    reading = new AbortController();
+    if (scope !== state.scope) fetched = new Map();
+    state = { ...state, scope, by, cells: scope === state.scope && by === state.by ? state.cells : null };
+    for (const mode of modes) setAttribute(mode, "aria-pressed", String(mode.dataset.by === by));
+    await load();
+  }
+
+  async function load() {
+    const { scope, by } = state;
+    try {
+      const answer = await ask("GET", `/api/jobs/${scope}/map`, { query: { by, format: "binary" }, signal: reading.signal, raw: true });
+      const cells = parseMap(await answer.arrayBuffer());
+      if (scope !== state.scope || by !== state.by) return;
+      state.cells = cells;
+      map.show(cells, by);
+      showLegend();
+      listen(cells.head.cursor);
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  function listen(cursor) {
+    if (live) live.remember({ cursor });
+    else if (state.by === "status") live = subscribe({ topic: `map:${state.scope}`, cursor }, arrived);
+  }
+
+  function arrived({ type, payload }) {
+    if (!state.cells) return;
+    if (payload.mode === "reset" || payload.reset) {
+      load();
+      return;
+    }
+    if (type !== "map") return;
+    let moved = false;
+    for (const [id, code] of payload.changes) moved = state.cells.set(id, code) || moved;
+    if (!moved) return;
+    map.refresh();
+    showLegend();
+  }
+
+  /** Without a stream of its own (colours other than status, or no live plane) it is read again, now and then. */
+  function loadAgain() {
+    if (again || !state.scope) return;
+    again = setTimeout(() => {
+      again = 0;
+      load();
+    }, AGAIN_MS);
+  }
+
+  function showLegend() {
+    const { cells, by } = state;
+    const counts = cells.counts();
+    let items;
+    if (by === "status") items = STATUS_CODES.map((status, code) => ({ key: status, status, text: statusLabel(status), n: counts[code] })).filter(({ n }) => n);
+    else if (by === "error") {
+      items = cells.head.legend.map((group, i) => ({ key: group.fingerprint, colour: groupColour(i), text: group.message, n: counts[group.code] })).filter(({ n }) => n);
+      items.push({ key: "none", text: "did not fail", n: counts[0] });
+    } else items = heatSteps.map((ms, i) => ({ key: ms, colour: heat(ms), text: `${i ? "" : "≤ "}${duration(ms)}` }));
+    keyed(legend, items, ({ key }) => key, ({ status, colour }) => h("li", { data: status ? { status } : {} }, status ? statusShape(status) : h("i", { vars: { background: colour ?? "var(--map-quiet)" } }), h("span"), h("b")),
+      (line, { text, n }) => {
+        setText(line.children[1], text);
+        setText(line.children[2], n === undefined ? "" : count(n));
+      });
+    setText(about, plural(cells.count, "child", "children"));
+    setAttribute(map, "aria-label", `${plural(cells.count, "child", "children")}: ${items.map(({ text, n }) => `${n ?? ""} ${text}`).join(", ")}. Arrow keys move, Enter opens, Shift selects.`);
+  }
+
+  // --- pointing
+
+  let linger = 0;
+  async function tell(id, index) {
+    let job = fetched.get(id);
+    if (!job) {
+      try {
+        job = await read(`/api/jobs/${id}`);
+      } catch {
+        return;
+      }
+      fetched.set(id, job);
+      setTimeout(() => fetched.delete(id), AGAIN_MS);
+    }
+    if (tip.dataset.id !== id) return;
+    const failure = job.error ? `${job.error.type}: ${job.error.message}` : "";
+    const took = job.started_at ? duration(elapsed(job)) : "not begun";
+    tip.lastChild.replaceChildren(h("p", { text: `${titleOf(job)} · ${statusLabel(job.status)} · ${took}` }), failure ? h("p", { class: "bad", text: failure }) : "");
+    setText(spoken, `${count(index + 1)}: job ${id}, ${statusLabel(job.status)}, ${took}. ${failure}`);
+  }
+
+  map.addEventListener("cell", ({ detail: { index, x, y } }) => {
+    clearTimeout(linger);
+    const id = index >= 0 ? state.cells?.idAt(index) : null;
+    if (!id) {
+      tip.hidden = true;
+      tip.dataset.id = "";
+      return;
+    }
+    const box = map.getBoundingClientRect();
+    const status = state.by === "status" ? ` · ${statusLabel(STATUS_CODES[state.cells.codes[index]])}` : "";
+    if (tip.dataset.id !== id) {
+      tip.dataset.id = id;
+      tip.replaceChildren(h("p", { class: "num" }, h("b", { text: `${count(index + 1)}` }), ` · job ${id}${status}`), h("div"));
+      linger = setTimeout(() => tell(id, index), LINGER_MS);
+    }
+    tip.hidden = false;
+    const [left, top] = [x ?? box.left + 20, y ?? box.top + 20];
+    tip.style.left = `${Math.min(left + 14, innerWidth - 330)}px`;
+    tip.style.top = `${top + 16}px`;
+  });
+  map.addEventListener("open", ({ detail }) => state.cells.idAt(detail) && go(`/jobs/${state.cells.idAt(detail)}`));
+  map.addEventListener("chosen", ({ detail }) => {
+    chosen.hidden = !detail;
+    if (!detail) return;
+    const counts = state.cells.counts(...detail);
+    const parts = state.by === "status" ? STATUS_CODES.map((status, code) => counts[code] && `${count(counts[code])} ${statusLabel(status).toLowerCase()}`).filter(Boolean).join(", ") : "";
+    setText(chosenText, `${plural(detail[1] - detail[0], "child", "children")} selected${parts ? `: ${parts}` : ""}`);
+  });
+
+  async function act(action) {
+    const ids = [];
+    for (let [i, to] = map.chosen; i < to; i++) ids.push(state.cells.idAt(i));
+    if (ids.length > MOST_IDS) {
+      toast(`At most ${count(MOST_IDS)} children can be chosen for this at once; the children's list can act on all that match a filter.`, { tone: "bad" });
+      return;
+    }
+    if (!(await actOnMany(action, { ids }))) return;
+    map.chosen = null;
+    changed();
+  }
+
+  return {
+    element,
+    loadAgain,
+    show({ scope, steps, job }) {
+      const of = steps.find((step) => step.id === scope) ?? job;
+      setProperty(element, "hidden", !scope || !of || of.tally.total === 0);
+      if (element.hidden) return;
+      setText(title, steps.length ? `Run map of ${of.name ?? of.kind}` : "Run map");
+      if (scope !== state.scope) begin(scope);
+      else if (state.cells && (state.by !== "status" || !live) && of.version !== state.total) loadAgain();
+      else if (state.cells && of.tally.total > state.cells.count) loadAgain();
+      state.total = of.version;
+    },
+    close() {
+      live?.close();
+      reading?.abort();
+      clearTimeout(again);
+      clearTimeout(linger);
+    },
+  };
+}
