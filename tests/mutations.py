@@ -58,6 +58,11 @@ MUTATIONS = (
         (WORKERS,),
     ),
     Mutation(
+        "what was reserved is remembered as it was, whoever has written since",
+        (("storage/sqlite.py", "return bool(version == before)", "return True"),),
+        ("tests/unit/storage/test_memory.py",),
+    ),
+    Mutation(
         "tallies are saved in a transaction of their own, after the move",
         (
             (
@@ -67,8 +72,8 @@ MUTATIONS = (
             ),
             (
                 "storage/jobmap.py",
-                "        self._gone = [0] * 6\n\n    def new_ids",
-                "        self._gone = [0] * 6\n        self.late = None\n\n    def new_ids",
+                "        self._moved = Differences()\n        self._above",
+                "        self._moved = Differences()\n        self.late = None\n        self._above",
             ),
             (
                 "storage/sqlite.py",
@@ -95,7 +100,13 @@ MUTATIONS = (
     ),
     Mutation(
         "the short way of a leaf forgets the root's tally",
-        (("engine/lifecycle/leaf.py", "    above = ledger.above(job)\n", "    above = ledger.above(job)[:1]\n"),),
+        (
+            (
+                "engine/lifecycle/leaf.py",
+                "    for tallies, offset in ledger.above(first):\n",
+                "    for tallies, offset in ledger.above(first)[:1]:\n",
+            ),
+        ),
         (COMMIT, "tests/unit/engine/lifecycle/test_leaf.py"),
     ),
     Mutation(
@@ -152,7 +163,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is being cancelled is reserved all the same",
-        (("engine/lifecycle/reserve.py", "if job.ready and listed(ledger, job) is None:", "if job.ready:"),),
+        (("engine/lifecycle/reserve.py", "partial(_may_begin, ledger) if ledger.cancel_lists else None", "None"),),
         (CANCEL,),
     ),
     Mutation(

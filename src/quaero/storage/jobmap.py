@@ -1,12 +1,12 @@
 """The jobs of one transaction: an identity map over their rows, and the statements that load and save them.
 
-A leaf's row is loaded and saved without the columns that only a job with others below it uses. What was merely
-reserved is saved by a statement of its own: that is every job's first write, and the cheapest it can be.
+A leaf's row is loaded and saved without the columns that only a job with others below it uses. What nearly every job
+goes through has shorter ways, in `storage/leaves.py`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -23,10 +23,8 @@ _NEWBORN = (*STATIC, "status", "ready", "run_at", "blocked_by")
 _INSERT_LEAF = f"insert into job({', '.join(_NEWBORN)}) values({', '.join('?' * len(_NEWBORN))})"
 _UPDATE_LEAF = f"update job set {', '.join(f'{c}=?' for c in MOVING)} where id=?"
 _UPDATE_BRANCH = f"update job set {', '.join(f'{c}=?' for c in MOVING + BRANCH + TALLIES)} where id=?"
-_RESERVE = "update job set ready = 0, owner = ?, epoch = ?, version = ? where id = ?"
 _newborn_values = attrgetter(*_NEWBORN)
 _leaf_values = attrgetter(*MOVING, "id")
-_reserved_values = attrgetter("owner", "epoch", "version", "id")
 _moving_values = attrgetter(*MOVING, *BRANCH)
 _before = attrgetter("status", "ready", "owner")
 
@@ -34,34 +32,34 @@ _before = attrgetter("status", "ready", "owner")
 MOST_REMEMBERED = 50_000  # jobs kept between transactions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Differences:
     """Ready jobs by lane, jobs in use by limit, all jobs by status, how many became terminal, how long each waited.
 
     `taken` are the limits under which a job was reserved, even if as many were given back.
     """
 
-    lanes: dict[int, int]
-    uses: dict[int, int]
-    taken: set[int]
-    counts: list[int]
-    closed: int
-    waits: list[int]
+    lanes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    taken: set[int] = field(default_factory=set)
+    counts: list[int] = field(default_factory=lambda: [0] * 6)
+    closed: int = 0
+    waits: list[int] = field(default_factory=list)
 
 
 class JobMap:
     """Loads, keeps and saves the jobs of one transaction."""
 
-    def __init__(self, db: Connection, memory: dict[int, Job]) -> None:
+    def __init__(self, db: Connection, memory: dict[int, Job], is_alone: bool) -> None:
         self.db = db
         self._memory = memory
+        self._is_alone = is_alone  # nobody else has written since the memory was filled
         self._jobs: dict[int, Job] = {}
         self._was: dict[int, tuple[int, int, int | None]] = {}
         self._new: dict[int, Job] = {}
         self._touched: dict[int, Job] = {}
-        self._reserved: dict[int, Job] = {}
+        self._moved = Differences()
         self._above: dict[tuple[Any, ...], list[tuple[list[int], int]]] = {}
-        self._gone = [0] * 6
 
     def new_ids(self, n: int) -> int:
         """The first of `n` consecutive ids."""
@@ -85,8 +83,16 @@ class JobMap:
         return {i: known[i] for i in wanted if i in known}
 
     def _recall(self, ids: set[int]) -> None:
-        """Take back from memory what nobody has changed since: a job's version moves with every save of anyone."""
+        """Take back from memory what nobody has changed since: a job's version moves with every save of anyone.
+
+        Where nobody else has written to the store since, there is nothing to ask.
+        """
         memory, known, was = self._memory, self._jobs, self._was
+        if self._is_alone:
+            for job_id in ids:
+                known[job_id] = job = memory.pop(job_id)
+                was[job_id] = _before(job)
+            return
         sql = f"select id, version from job where {self.db.member('id')}"
         for job_id, version in self.db.rows(sql, (self.db.array(ids),)):
             job = memory.pop(job_id)
@@ -103,11 +109,12 @@ class JobMap:
     def adopt(self, rows: list[Row]) -> list[Job]:
         """Jobs of rows of `LEAF_SQL`; what is already loaded keeps its changes."""
         jobs, branches = [], []
-        known, was = self._jobs, self._was
+        known, was, memory = self._jobs, self._was, self._memory
         for row in rows:
             job = known.get(row[0])
             if job is None:
                 job = Job(*row)
+                memory.pop(job.id, None)  # what is changed from here on must not be remembered as it was
                 known[job.id] = job
                 was[job.id] = _before(job)
                 if job.is_branch:
@@ -134,7 +141,7 @@ class JobMap:
     def guarded(self, pairs: Iterable[tuple[int, int]], owner: int) -> dict[int, Job]:
         """The fence: only jobs that `owner` holds under exactly the epoch given."""
         wanted = set(pairs)  # a job may be named under two epochs, one of them stale
-        loaded = self.load(job_id for job_id, _ in wanted)
+        loaded = self.load([job_id for job_id, _ in wanted])
         return {i: job for i, job in loaded.items() if job.owner == owner and (i, job.epoch) in wanted}
 
     def add(self, job: Job) -> None:
@@ -147,15 +154,6 @@ class JobMap:
         if job.id not in self._touched:
             self._touched[job.id] = job
             job.version += 1
-
-    def reserve(self, job: Job, owner: int) -> None:
-        """Give a ready job to a worker, under a new epoch."""
-        job.ready = 0
-        job.owner = owner
-        job.epoch += 1
-        if job.id not in self._touched:
-            job.version += 1
-            self._reserved[job.id] = job
 
     def above(self, job: Job) -> list[tuple[list[int], int]]:
         """The tallies a change of this job moves, as (counts, offset): its parent's, its step's and its root's.
@@ -180,9 +178,13 @@ class JobMap:
             self.touch(row)
         return [(row.tallies, offset) for row, offset in places]
 
+    def forget(self) -> None:
+        """Let go of all jobs: the transaction is over."""
+        self._jobs, self._was, self._new, self._touched, self._above = {}, {}, {}, {}, {}
+
     def discount(self, job: Job) -> None:
         """Take a job that is being removed out of the global counts."""
-        self._gone[job.status] += 1
+        self._moved.counts[job.status] -= 1
 
     def _insert_new(self) -> None:
         new = self._new
@@ -201,10 +203,6 @@ class JobMap:
             (branches if job.is_branch else leaves).append(job)
         if leaves:
             self.db.run_many(_UPDATE_LEAF, map(_leaf_values, leaves))
-        reserved = [job for job in self._reserved.values() if job.id not in self._touched]
-        if reserved:
-            self.db.run_many(_RESERVE, map(_reserved_values, reserved))
-        self._reserved = {}
         branches.sort(key=lambda job: -job.id)
         if branches:
             self.db.run_many(
@@ -215,14 +213,10 @@ class JobMap:
 
     def _differences(self) -> Differences:
         """What other rows must learn of, from what was loaded and what will be saved; asked once for each flush."""
-        lanes: dict[int, int] = defaultdict(int)
-        uses: dict[int, int] = defaultdict(int)
-        taken: set[int] = set()
-        counts = [-n for n in self._gone]
-        self._gone = [0] * 6
+        moved, self._moved = self._moved, Differences()
+        lanes, uses, taken, counts, waits = moved.lanes, moved.uses, moved.taken, moved.counts, moved.waits
         closed = 0
-        waits: list[int] = []
-        for jobs in (self._new, self._touched, self._reserved):
+        for jobs in (self._new, self._touched):
             for job_id, job in jobs.items():
                 status, ready, owner = self._was[job_id]
                 if job.ready != ready:
@@ -241,4 +235,5 @@ class JobMap:
                         if held > 0:
                             taken.add(limit)
                 self._was[job_id] = (job.status, job.ready, job.owner)
-        return Differences(lanes, uses, taken, counts, closed, waits)
+        moved.closed += closed
+        return moved

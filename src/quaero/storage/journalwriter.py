@@ -4,12 +4,13 @@ An entry gets its number when it is appended, from the root's row, which this tr
 are dense, follow the order of commits, and a rollback leaves no hole. Blocks are stored at the flush.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from quaero.domain.entries import Originator
+from quaero.domain.entries import Level, Originator
 from quaero.domain.facts import Lines
 from quaero.domain.job import Job
-from quaero.storage.journal import LINES, MAX_BLOCK, NOTE, Group, pack
+from quaero.storage.journal import LINES, MAX_BLOCK, NOTE, RAN, Group, pack, pack_singles
 from quaero.storage.port import Note
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOTE_SIZE = 64  # bytes a note takes before compression, roughly
 _STEP, _SYSTEM = int(Originator.STEP), int(Originator.SYSTEM)
+_INFO = 1 << Level.INFO
 
 
 class _Run:
@@ -39,6 +41,7 @@ class JournalWriter:
         self._ledger = ledger
         self._now = ledger.now
         self._runs: dict[int, _Run] = {}
+        self._singles: list[int] = []  # trees of one job whose whole journal this transaction writes
         self._size = 0
 
     def note(self, job: Job, note: Note) -> None:
@@ -89,6 +92,41 @@ class JournalWriter:
         run.segments.append((LINES, job.id, step_id, line, lines.count, lines.originator, lines.body))
         self._kept(job, holder, len(lines.body))
 
+    def ran_through(self, jobs: Sequence[Job], level: Level) -> None:
+        """Append the start and the end of leaves without any entry yet: roots, or children of one parent and step."""
+        if jobs[0].parent_id is None:
+            for job in jobs:
+                job.first_seq = 1
+                job.last_seq = job.lines = job.journal_head = 2
+                self._singles.append(job.id)
+        else:
+            self._children_ran(jobs, level)
+        self._size += 2 * _NOTE_SIZE * len(jobs)
+        if self._size >= MAX_BLOCK:
+            self.write()
+
+    def _children_ran(self, jobs: Sequence[Job], level: Level) -> None:
+        """One segment for all of them: what their entries say follows from their order and the tally before."""
+        root_id, step_id = jobs[0].root_id, jobs[0].step_id
+        run = self._runs.get(root_id) or self._open(root_id)
+        seq = run.root.journal_head + 1
+        run.root.journal_head += 2 * len(jobs)
+        line = 1
+        if step_id is not None:
+            step = self._ledger.get(step_id)
+            line = step.lines + 1
+            step.lines += 2 * len(jobs)
+            self._ledger.touch(step)
+        for job in jobs:
+            job.first_seq = seq
+            job.last_seq = seq + 1
+            seq += 2
+            if step_id is None:
+                job.lines = 2
+        tally = self._ledger.above(jobs[0])[0][0][:6]
+        run.levels |= 1 << level
+        run.segments.append((RAN, step_id, line, self._now, level, tally, [job.id for job in jobs]))
+
     def _kept(self, job: Job, holder: Job, size: int) -> None:
         touch = self._ledger.touch
         touch(job)
@@ -107,19 +145,22 @@ class JournalWriter:
     @property
     def waiting(self) -> bool:
         """Whether anything is to be stored."""
-        return bool(self._runs)
+        return bool(self._runs or self._singles)
 
     def write(self) -> None:
         """Store one block with everything taken so far, and a run for each tree in it."""
-        if not self._runs:
+        if not self.waiting:
             return
-        runs = list(self._runs.values())
+        runs, singles, now = self._runs.values(), self._singles, self._now
         groups: list[Group] = [(run.root.id, run.first, run.segments) for run in runs]
+        if singles:
+            groups.append(pack_singles(singles, now))
         db = self._ledger.db
-        ((block_id,),) = db.rows("insert into block(refs, data) values(?, ?) returning id", (len(runs), pack(groups)))
-        db.run_many(
-            "insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)",
-            [(r.root.id, r.first, r.root.journal_head, block_id, r.t0, r.t1, r.levels) for r in runs],
-        )
-        self._runs.clear()
+        refs = len(runs) + len(singles)
+        ((block_id,),) = db.rows("insert into block(refs, data) values(?, ?) returning id", (refs, pack(groups)))
+        rows = [(root_id, 1, 2, block_id, now, now, _INFO) for root_id in singles]
+        rows += [(r.root.id, r.first, r.root.journal_head, block_id, r.t0, r.t1, r.levels) for r in runs]
+        db.run_many("insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)", rows)
+        self._runs = {}
+        self._singles = []
         self._size = 0

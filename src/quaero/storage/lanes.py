@@ -7,7 +7,7 @@ from quaero.domain.facts import Limit
 from quaero.domain.job import Job
 from quaero.storage.connection import Connection
 from quaero.storage.rotation import Passed, Rotation
-from quaero.storage.sharing import Share
+from quaero.storage.sharing import ROOTS, Share, tree_of
 
 
 def step_limit_key(step_id: int) -> str:
@@ -31,11 +31,15 @@ class Lanes:
         self.served: dict[int, tuple[int, int, int]] = {}
 
     def lane(self, job: Job) -> int:
-        """The lane this job queues in, made if new. A lane's id is the id of the first job that needed it."""
-        key = (job.priority, job.kind, job.root_id, job.step_id, job.limit_id, job.step_limit_id)
+        """The lane this job queues in, made if new. A lane's id is the id of the first job that needed it.
+
+        All roots of a kind and priority share one (its root is 0): a tree of one job costs no lane of its own.
+        """
+        tree = job.root_id if job.parent_id is not None else ROOTS
+        key = (job.priority, job.kind, tree, job.step_id, job.limit_id, job.step_limit_id)
         lane_id = self._lanes.get(key)
         if lane_id is None:
-            lane_id = None if job.root_id in self._new_jobs else self._stored_lane(key)
+            lane_id = None if tree in self._new_jobs else self._stored_lane(key)
             if lane_id is None:
                 lane_id = job.id
                 self._new_lanes[lane_id] = key
@@ -57,7 +61,7 @@ class Lanes:
             if share.turn >= latest.get(share.priority, 0):
                 latest[share.priority] = share.turn
             if not share.is_whole:
-                self.served[share.lane] = (share.root_id, share.priority, share.turn + 1)
+                self.served[share.lane] = (share.tree, share.priority, share.turn + 1)
         for priority, turn in latest.items():
             self._passed.move(priority, turn)
 
@@ -93,7 +97,9 @@ class Lanes:
                         lane_id,
                         *key,
                         lanes.pop(lane_id, 0),
-                        passed(key[0]) if key[2] in self._new_jobs else place(key[2], key[0], passed(key[0])),
+                        passed(key[0])
+                        if key[2] in self._new_jobs
+                        else place(tree_of(key[2], lane_id), key[0], passed(key[0])),
                     )
                     for lane_id, key in self._new_lanes.items()
                 ],
@@ -117,7 +123,10 @@ class Lanes:
             f"select id, root_id, priority from lane where n_ready = 0 and {self._db.member('id')}",
             (self._db.array(growing),),
         )
-        turns = [(self._rotation.place(root, priority, self._passed.at(priority)), i) for i, root, priority in empty]
+        turns = [
+            (self._rotation.place(tree_of(root, i), priority, self._passed.at(priority)), i)
+            for i, root, priority in empty
+        ]
         if turns:
             self._db.run_many("update lane set turn = ? where id = ?", turns)
 

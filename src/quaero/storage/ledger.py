@@ -17,18 +17,19 @@ from quaero.domain.events import Event
 from quaero.domain.facts import Document, Limit, Lines
 from quaero.domain.job import Job
 from quaero.failpoints import failpoint
+from quaero.storage.claims import Claims, May
 from quaero.storage.connection import Connection, Row
 from quaero.storage.extras import Extras
-from quaero.storage.jobmap import JobMap
 from quaero.storage.journalwriter import JournalWriter
 from quaero.storage.lanes import Lanes
+from quaero.storage.leaves import LeafMap
 from quaero.storage.lookup import SqlLookup
-from quaero.storage.port import Note
+from quaero.storage.port import Note, Want
 from quaero.storage.rotation import Rotation
 from quaero.storage.sharing import Share
 
 
-class SqlLedger(JobMap):
+class SqlLedger(LeafMap):
     """Implements `storage.port.Ledger`; whoever made it calls `flush` once more right before the commit."""
 
     def __init__(
@@ -41,14 +42,16 @@ class SqlLedger(JobMap):
         rng: Random,
         admit: Callable[[], None] = lambda: None,
         memory: dict[int, Job] | None = None,
+        is_alone: bool = False,
         rotation: Rotation | None = None,
     ) -> None:
-        super().__init__(db, memory if memory is not None else {})
+        super().__init__(db, memory if memory is not None else {}, is_alone)
         self.admit = admit
         self.now = now
         self.rng = rng
         self.child_level = child_level
         self.find = SqlLookup(db, self)
+        self._claims = Claims(db, self)
         self._queues = Lanes(db, now, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self._journal = JournalWriter(self)
@@ -62,6 +65,14 @@ class SqlLedger(JobMap):
     def lines(self, job: Job, lines: Lines) -> None:
         """Append captured lines to the job's journal."""
         self._journal.lines(job, lines)
+
+    def ran_through(self, jobs: Sequence[Job], level: Level) -> None:
+        """Append the start and the end of leaves."""
+        self._journal.ran_through(jobs, level)
+
+    def claim(self, want: Want, owner: int, may: May | None = None) -> list[Job]:
+        """Reserve ready jobs for a worker."""
+        return self._claims.claim(want, owner, may)
 
     def lane(self, job: Job) -> int:
         """The lane this job queues in, made if new."""
@@ -147,11 +158,11 @@ class SqlLedger(JobMap):
         if not (
             self._new
             or self._touched
-            or self._reserved
+            or self.has_short_ways_to_save
             or self._queues.served
             or self._extras.waiting
             or self._journal.waiting
-            or any(self._gone)
+            or any(self._moved.counts)
         ):
             return
         self._journal.write()
@@ -159,8 +170,15 @@ class SqlLedger(JobMap):
         self._queues.save_lanes(moved.lanes)
         self._queues.save_uses(moved.uses, moved.taken)
         self._insert_new()
+        self.save_short_ways()
         self._update_touched()
         self._extras.save_counts(moved.counts, moved.closed)
         self._extras.save_waits(moved.waits)
         self._extras.save()
         failpoint("commit.flush")
+
+    def release(self) -> None:
+        """Let go of everything, so that nothing of a transaction waits for the garbage collector: its parts know it."""
+        for part in ("find", "_claims", "_journal"):
+            delattr(self, part)
+        self.forget()

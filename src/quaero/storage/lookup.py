@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from quaero.domain.job import Job
@@ -11,20 +10,10 @@ from quaero.domain.status import JobStatus
 from quaero.storage import joblists
 from quaero.storage.connection import Connection
 from quaero.storage.jobmap import LEAF_SQL
-from quaero.storage.port import JobFilter, Matches, Want, WorkerRow
-from quaero.storage.sharing import Share, share_out
+from quaero.storage.port import JobFilter, Matches, WorkerRow
 
 if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
-
-_LANES = """
-select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use,
- l.root_id, l.turn
-from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
-where l.n_ready > 0 {only}
- and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
- and (l.step_limit_id is null or b.in_use < b.at_once)
-order by l.priority desc, l.turn limit ?"""
 
 _BELOW = """
 with recursive below(id) as (
@@ -38,39 +27,6 @@ class SqlLookup:
     def __init__(self, db: Connection, ledger: "SqlLedger") -> None:
         self._db = db
         self._ledger = ledger
-
-    def ready(self, want: Want) -> list[Job]:
-        """Ready jobs, by priority, round by root within a priority, honouring every limit.
-
-        Lanes with nothing ready are not in the index, so a claim looks at what it takes and little else.
-        """
-        self._ledger.flush()
-        if want.n <= 0 or not want.kinds:
-            return []
-        shares = self._shares(want)
-        whole = [share.lane for share in shares if share.is_whole]
-        picked = self._select(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),)) if whole else []
-        for share in shares:
-            if not share.is_whole:
-                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (share.lane, share.taken))
-        self._ledger.serve(shares)
-        return picked
-
-    def _shares(self, want: Want) -> list[Share]:
-        """How many to take of which lane."""
-        only = f"and {self._db.member('l.kind')}" + (" and l.root_id = ?" if want.root_id is not None else "")
-        params: list[Any] = [self._db.array(want.kinds)]
-        if want.root_id is not None:
-            params.append(want.root_id)
-        lanes = self._db.rows(_LANES.format(only=only), (*params, self._ledger.now, want.n))
-        shares: list[Share] = []
-        room: dict[int, int] = {}
-        left = want.n
-        for _, group in groupby(lanes, key=lambda lane: lane[1]):
-            left = share_out(list(group), left, room, shares)
-            if left <= 0:
-                break
-        return shares
 
     def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
         return self._ledger.adopt(self._db.rows(f"select {LEAF_SQL} from job where {where}", params))
@@ -131,6 +87,8 @@ class SqlLookup:
         return self._select(where, (value, limit))
 
     def _queued(self, top: Job, limit: int) -> list[Job]:
+        if top.ready and top.is_root:  # it queues with other roots
+            return [top]
         only = "" if top.is_root else "step_id = ? and "
         params = (top.root_id, limit) if top.is_root else (top.root_id, top.id, limit)
         lanes = f"select id from lane where root_id = ? and {only}n_ready > 0"

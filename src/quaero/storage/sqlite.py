@@ -162,6 +162,7 @@ class SqliteWriter:
             "memory": {},
             "rotation": Rotation(),
         }
+        self._data_version = -1
         self._turnstile = Turnstile(path)
         with _closed_on_error(self._turnstile.close), translated(path), self._turnstile:
             self.db = connect(path, vfs=vfs)
@@ -186,8 +187,9 @@ class SqliteWriter:
             execute = self.db.handle.execute
             execute("begin immediate")
             changes = self.db.handle.total_changes()
+            is_alone = self._is_alone()
             try:
-                ledger = SqlLedger(self.db, now=self._clock.now(), **self._options)  # type: ignore[arg-type]
+                ledger = SqlLedger(self.db, now=self._clock.now(), is_alone=is_alone, **self._options)  # type: ignore[arg-type]
                 answer = work(ledger)
                 ledger.flush()
                 failpoint("commit.before")
@@ -198,8 +200,15 @@ class SqliteWriter:
                 raise
             changed = self.db.handle.total_changes() != changes
             ledger.remember()
+        ledger.release()
         self._committed(changed)
         return answer
+
+    def _is_alone(self) -> bool:
+        """Whether every commit since our last transaction was ours."""
+        ((version,),) = self.db.rows("pragma data_version")
+        before, self._data_version = self._data_version, version
+        return bool(version == before)
 
     def _committed(self, changed: bool) -> None:
         """Tell of a commit. Whatever goes wrong here, the answer stands: it must not look as if nothing was written."""

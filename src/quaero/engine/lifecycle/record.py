@@ -18,12 +18,12 @@ from quaero.domain.status import PENDING, RUNNING
 from quaero.engine.lifecycle.cancel import cancel_now, give_back, list_cancel
 from quaero.engine.lifecycle.closing import seal
 from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.leaf import is_plain_leaf, run_through
+from quaero.engine.lifecycle.leaf import PlainLeaves
 from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, start
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 
-DONE, UNTOUCHED, LOST = int(How.COMPLETED), int(How.UNTOUCHED), int(How.LOST)
+UNTOUCHED, LOST = int(How.UNTOUCHED), int(How.LOST)
 
 
 class Recorded(msgspec.Struct):
@@ -38,6 +38,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
     recorded = Recorded()
     held = ledger.guarded(((fact.job_id, fact.epoch) for fact in facts), worker_id)
     _load_above(ledger, held)
+    plain = PlainLeaves(ledger)
     for fact in facts:
         job = held.get(fact.job_id)
         if job is None or job.owner != worker_id or job.epoch != fact.epoch:
@@ -46,6 +47,9 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
                 error = f"job {fact.job_id} is no longer this worker's"
                 recorded.answers.append(Answer(fact.job_id, fact.epoch, fact.token, [], error))
             continue
+        if type(fact) is Ended and plain.take(job, fact):
+            continue
+        plain.record()
         match fact:
             case Ended():
                 _ended(ledger, job, fact)
@@ -61,16 +65,15 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
                 recorded.answers.append(spawn(ledger, job, fact, memory))
             case Progressed():
                 _progressed(ledger, job, fact)
+        plain.look_again()
+    plain.record()
     return recorded
 
 
 def _load_above(ledger: Ledger, held: dict[int, Job]) -> None:
     """Load the rows above all of these at once: parents, steps, roots."""
-    above = {job.parent_id for job in held.values()}
-    above.update(job.root_id for job in held.values())
-    above.update(job.step_id for job in held.values())
-    above.discard(None)
-    ledger.load(above)  # type: ignore[arg-type]
+    families = {(job.parent_id, job.step_id, job.root_id) for job in held.values()}
+    ledger.load({job_id for family in families for job_id in family if job_id is not None})
 
 
 def _begin(ledger: Ledger, job: Job, at: int) -> None:
@@ -91,10 +94,6 @@ def _ended(ledger: Ledger, job: Job, end: Ended) -> None:
         give_back(ledger, job)
         return
     if job.status == PENDING:
-        if end.how == DONE and not end.documents and is_plain_leaf(ledger, job):
-            job.result = end.result
-            run_through(ledger, job, end.began_at or end.at)
-            return
         _begin(ledger, job, end.began_at or end.at)
         if job.owner is None:
             return

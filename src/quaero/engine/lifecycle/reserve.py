@@ -1,6 +1,7 @@
 """Reserving work: epoch and owner are set, nothing else. Only a start that is recorded counts."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from quaero.domain.bounds import MAX_LOSSES_BEFORE_SOLO
 from quaero.domain.job import Job
@@ -15,12 +16,14 @@ def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
         return []
     promote(ledger)
     taken: list[Job] = []
+    may = partial(_may_begin, ledger) if ledger.cancel_lists else None
     for want in wanted:
-        for job in ledger.find.ready(want):
-            if job.ready and listed(ledger, job) is None:
-                ledger.reserve(job, worker_id)
-                taken.append(job)
+        taken += ledger.claim(want, worker_id, may)
     return taken
+
+
+def _may_begin(ledger: Ledger, job: Job) -> bool:
+    return listed(ledger, job) is None
 
 
 def _may_work(ledger: Ledger, worker_id: int) -> bool:

@@ -1,6 +1,6 @@
 """What a transaction script may do: the ledger, one transaction's unit of work."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -40,9 +40,6 @@ class Lookup(Protocol):
 
     Every answer sees what this transaction has changed so far, as locked jobs of the ledger.
     """
-
-    def ready(self, want: Want) -> list[Job]:
-        """Ready jobs, by priority, going round by root within a priority, honouring every limit."""
 
     def owned_by(self, worker_id: int, limit: int) -> list[Job]:
         """Jobs a worker holds."""
@@ -119,8 +116,15 @@ class JobLedger(Protocol):
     def touch(self, job: Job) -> None:
         """Save this job's changes."""
 
-    def reserve(self, job: Job, owner: int) -> None:
-        """Give a ready job to a worker, under a new epoch."""
+    def claim(self, want: Want, owner: int, may: Callable[[Job], bool] | None = None) -> list[Job]:
+        """Reserve ready jobs for a worker, each under a new epoch, and no job for two.
+
+        By priority, going round by tree within a priority, honouring every limit; of those that are next, only the
+        ones that `may` be reserved.
+        """
+
+    def complete(self, jobs: Sequence[Job]) -> None:
+        """Save leaves whose records went from reserved to completed in this transaction, never touched between."""
 
     def discount(self, job: Job) -> None:
         """Take a job that is being removed out of the global counts."""
@@ -135,6 +139,10 @@ class RecordLedger(Protocol):
 
     def note(self, job: Job, note: Note) -> None:
         """Append an entry to the job's journal."""
+
+    def ran_through(self, jobs: Sequence[Job], level: Level) -> None:
+        """Append the start and the end of leaves without any entry yet, in this order: roots, or children of one
+        parent and step whose tallies are still to move. Their records learn the numbers."""
 
     def lines(self, job: Job, lines: Lines) -> None:
         """Append captured log lines to the job's journal."""

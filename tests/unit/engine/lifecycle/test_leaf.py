@@ -6,18 +6,18 @@ import msgspec
 import pytest
 
 from quaero.domain.job import Job
-from quaero.engine.lifecycle import cancel, record
+from quaero.engine.lifecycle import cancel, leaf
 from quaero.storage.port import Ledger
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
-from quaero.testing.factories import a_child, a_definition, a_step
+from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step, began, ended, lines
 
 pytestmark = pytest.mark.anyio
 
 Story = list[object]
 
 
-def never(ledger: Ledger, job: Job) -> bool:
+def never(ledger: Ledger, job: Job | None = None) -> bool:
     """No job may take a short way."""
     return False
 
@@ -72,13 +72,34 @@ async def told(path: Path, story: object) -> Story:
         return [*told, counters]
 
 
-@pytest.mark.parametrize("story", [a_run, a_run_in_a_step, a_single_job, a_cancelled_run])
+async def trees_and_families_side_by_side(bench: Bench) -> Story:
+    """Ends of several families and of trees of one job in one commit, with other facts among them."""
+    limited = [a_child(payload={"n": n}, limit=a_limit("host", at_once=4)) for n in range(4)]
+    parent, _ = await bench.family(5)
+    other = await bench.running()
+    await bench.hand.spawn(other, limited)
+    await bench.hand.end(parent)
+    root_id = await bench.root(*[a_root(payload={"n": n}) for n in range(3)])
+    jobs = await bench.hand.take()
+    facts = [ended(job, result=b'{"n": 1}' if job.id % 2 else None, began_at=job.id) for job in jobs]
+    facts[3:3] = [began(jobs[5]), lines(jobs[7], "one", "two")]
+    facts.insert(6, ended(jobs[1]))  # once more: too late
+    recorded = await bench.hand.tell(*facts, ended(other))
+    assert recorded.stale == [(jobs[1].id, jobs[1].epoch)]
+    told = [await everything(bench, one) for one in (parent.root_id, other.root_id, *range(root_id, root_id + 3))]
+    limits = await bench.store.rows("select * from limits")
+    return [[one[:2] for one in told], limits, told[-1][2]]
+
+
+@pytest.mark.parametrize(
+    "story", [a_run, a_run_in_a_step, a_single_job, a_cancelled_run, trees_and_families_side_by_side]
+)
 async def test_the_short_way_records_what_the_long_way_does(
     story: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = await told(tmp_path / "short.db", story)
 
-    monkeypatch.setattr(record, "is_plain_leaf", never)
+    monkeypatch.setattr(leaf, "is_quiet", never)
     monkeypatch.setattr(cancel, "is_quiet_leaf", never)
     long = await told(tmp_path / "long.db", story)
 

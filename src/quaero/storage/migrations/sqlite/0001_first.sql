@@ -50,13 +50,14 @@ create index job_waiting on job(id) where status = 2;
 create index job_definition on job(definition, id) where definition is not null;
 create index job_tagged on job(id) where tags is not null and parent_id is null;
 
+-- where ready jobs queue; roots share lanes of their own (root_id 0), so a tree of one job costs no lane
 create table lane(
   id integer primary key, priority integer not null, kind text not null, root_id integer not null,
   step_id integer, limit_id integer, step_limit_id integer,
   n_ready integer not null default 0 check (n_ready >= 0), turn integer not null default 0
 );
 create index lane_of_root on lane(root_id);
-create index lane_ready on lane(priority desc, turn) where n_ready > 0;
+create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0;
 create table turn(priority integer primary key, passed integer not null);
 
 create table limits(

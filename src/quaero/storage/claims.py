@@ -1,0 +1,100 @@
+"""Claims: who is next, by priority, round by tree within a priority, honouring every limit.
+
+Ready work is found, not searched: kinds of which nothing is ready, and lanes in which nothing is, are not in the index
+a claim walks. It looks at one lane for each job it takes, at most.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from quaero.domain.job import Job
+from quaero.storage.connection import Connection
+from quaero.storage.leaves import BIRTH_SQL
+from quaero.storage.port import Want
+from quaero.storage.sharing import Lane, Share, share_out
+
+if TYPE_CHECKING:
+    from quaero.storage.ledger import SqlLedger
+
+_LANES = """
+select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use,
+ l.root_id, l.turn
+from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
+where {which} and l.n_ready > 0
+ and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
+ and (l.step_limit_id is null or b.in_use < b.at_once)
+order by l.priority desc, l.turn limit ?"""
+_OF_KIND = _LANES.format(which="l.kind = ?")
+_PRIORITY, _TURN = 1, 9
+
+May = Callable[[Job], bool]
+
+
+class Claims:
+    """Finds ready jobs and gives them to workers."""
+
+    def __init__(self, db: Connection, ledger: "SqlLedger") -> None:
+        self._db = db
+        self._ledger = ledger
+
+    def claim(self, want: Want, owner: int, may: May | None) -> list[Job]:
+        """Reserve up to `want.n` jobs for a worker; of those that were next, the ones that `may` be."""
+        ledger = self._ledger
+        ledger.flush()
+        if want.n <= 0 or not want.kinds:
+            return []
+        shares = self._shares(want)
+        picked = self._its_root(want) if want.root_id is not None else []
+        whole = [share.lane for share in shares if share.is_whole]
+        if whole:
+            picked += self._select(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),))
+        for share in shares:
+            if not share.is_whole:
+                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (share.lane, share.taken))
+        if may is not None:
+            picked = [job for job in picked if may(job)]
+        ledger.take(picked, owner)
+        ledger.serve(shares)
+        return picked
+
+    def _shares(self, want: Want) -> list[Share]:
+        """How many to take of which lane."""
+        lanes = self._lanes_of_kinds(want) if want.root_id is None else self._lanes_of_tree(want, want.root_id)
+        shares: list[Share] = []
+        room: dict[int, int] = {}
+        left = want.n
+        for _, group in groupby(lanes, key=lambda lane: lane[_PRIORITY]):
+            left = share_out(list(group), left, room, shares)
+            if left <= 0:
+                break
+        return shares
+
+    def _lanes_of_kinds(self, want: Want) -> list[Lane]:
+        """The next lanes, as many as jobs are wanted: those of each kind in their order, merged."""
+        queueing = self._db.rows(
+            f"select kind from kind where {self._db.member('kind')}"
+            " and exists (select 1 from lane l where l.kind = kind.kind and l.n_ready > 0)",
+            (self._db.array(want.kinds),),
+        )
+        found: list[Any] = []
+        for (kind,) in queueing:
+            found += self._db.rows(_OF_KIND, (kind, self._ledger.now, want.n))
+        if len(queueing) > 1:
+            found.sort(key=lambda lane: (-lane[_PRIORITY], lane[_TURN]))
+        return found[: want.n]
+
+    def _lanes_of_tree(self, want: Want, root_id: int) -> list[Any]:
+        # kinds through an expression: the index of a tree's lanes is meant to be used, not that of a kind's
+        of_kinds = self._db.member("coalesce(l.kind, '')")
+        which = f"l.root_id = ? and {of_kinds}"
+        params = (root_id, self._db.array(want.kinds), self._ledger.now, want.n)
+        return self._db.rows(_LANES.format(which=which), params)
+
+    def _its_root(self, want: Want) -> list[Job]:
+        """The root of the tree that is asked for, which queues with all others'."""
+        where = f"id = ? and root_id = id and ready = 1 and {self._db.member('kind')}"
+        return self._select(where, (want.root_id, self._db.array(want.kinds)))
+
+    def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
+        return self._ledger.adopt_ready(self._db.rows(f"select {BIRTH_SQL} from job where {where}", params))

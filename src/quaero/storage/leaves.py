@@ -1,0 +1,105 @@
+"""The short ways of what nearly every job goes through: it is reserved, and a leaf ends as if it had only begun.
+
+Each is one statement (or one prepared statement over many rows) that names only the columns that change, and moves the
+counts for all its jobs at once. The records in the identity map stay true, so the long ways may follow.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from quaero.domain.job import MOVING, STATIC, Job
+from quaero.domain.status import COMPLETED, PENDING
+from quaero.storage.connection import Connection, Row
+from quaero.storage.jobmap import JobMap
+
+# a job that was never reserved before has nothing but its birth, so nothing else is read
+_BIRTH = (*STATIC, "0", "0", "run_at", "0", "null", "epoch")  # up to there the fields of a Job, in order
+BIRTH_SQL = ", ".join((*_BIRTH, "version", "has_dependents", "first_seq + losses + round - 1 + is_branch"))
+assert MOVING[:6] == ("status", "ready", "run_at", "blocked_by", "owner", "epoch")
+
+_CLAIM = "update job set ready = 0, owner = ?, epoch = epoch + 1, version = version + 1 where "
+_COMPLETE = (
+    f"update job set status = {int(COMPLETED)}, attempt = 1, sealed = 1, owner = null, version = ?, started_at = ?,"
+    " finished_at = ?, lines = ?, first_seq = ?, last_seq = ?, result = ?, journal_head = ? where id = ?"
+)
+_completed_values = attrgetter(
+    "version", "started_at", "finished_at", "lines", "first_seq", "last_seq", "result", "journal_head", "id"
+)
+_WAS_COMPLETED = (int(COMPLETED), 0, None)
+
+
+class LeafMap(JobMap):
+    """A job map that knows the short ways."""
+
+    def __init__(self, db: Connection, memory: dict[int, Job], is_alone: bool) -> None:
+        super().__init__(db, memory, is_alone)
+        self._completed: list[Job] = []
+        self._has_claimed = False
+
+    def adopt_ready(self, rows: list[Row]) -> list[Job]:
+        """Ready jobs of rows of `BIRTH_SQL`; those that have a past are loaded with it."""
+        known, was = self._jobs, self._was
+        width = len(_BIRTH)
+        before = (int(PENDING), 1, None)
+        experienced = {row[0] for row in rows if row[-1]}
+        self.load(experienced)
+        jobs = []
+        for row in rows:
+            job = known.get(row[0])
+            if job is None:
+                job = Job(*row[:width])
+                job.ready, job.version, job.has_dependents = 1, row[width], row[width + 1]
+                known[job.id] = job
+                was[job.id] = before
+            jobs.append(job)
+        return jobs
+
+    def take(self, jobs: Sequence[Job], owner: int) -> None:
+        """Give ready jobs, as they are stored, to a worker, each under a new epoch."""
+        if not jobs:
+            return
+        was, moved = self._was, self._moved
+        lanes = moved.lanes
+        now = (int(PENDING), 0, owner)
+        for job in jobs:
+            job.ready = 0
+            job.owner = owner
+            job.epoch += 1
+            job.version += 1
+            was[job.id] = now
+            lanes[job.lane_id] -= 1
+            if job.limit_id or job.step_limit_id:
+                limits = [limit for limit in (job.limit_id, job.step_limit_id) if limit]
+                moved.taken.update(limits)
+                for limit in limits:
+                    moved.uses[limit] += 1
+        self.db.run(_CLAIM + self.db.member("id"), (owner, self.db.array([job.id for job in jobs])))
+        self._has_claimed = True
+
+    def complete(self, jobs: Sequence[Job]) -> None:
+        """Save leaves that went from reserved to completed; their records say so already."""
+        was, moved = self._was, self._moved
+        for job in jobs:
+            job.version += 1
+            was[job.id] = _WAS_COMPLETED
+            if (waited := job.started_at - (job.run_at or job.created_at)) >= 0:
+                moved.waits.append(waited)
+            if job.limit_id or job.step_limit_id:
+                for limit in filter(None, (job.limit_id, job.step_limit_id)):
+                    moved.uses[limit] -= 1
+        self._completed += jobs
+        moved.counts[PENDING] -= len(jobs)
+        moved.counts[COMPLETED] += len(jobs)
+        moved.closed += len(jobs)
+
+    @property
+    def has_short_ways_to_save(self) -> bool:
+        """Whether counts moved, or rows wait, because of the short ways."""
+        return self._has_claimed or bool(self._completed)
+
+    def save_short_ways(self) -> None:
+        """Write what was completed; its counts are saved with all others."""
+        if self._completed:
+            self.db.run_many(_COMPLETE, map(_completed_values, self._completed))
+        self._completed = []
+        self._has_claimed = False

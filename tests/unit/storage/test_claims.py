@@ -1,0 +1,101 @@
+"""A claim never looks at what it does not take, however much is queueing."""
+
+from pathlib import Path
+
+import pytest
+
+from quaero.engine.lifecycle.enqueue import enqueue
+from quaero.storage.port import Ledger, Want
+from quaero.storage.sqlite import SqliteConnection
+from quaero.storage.sqlstore import SqlStore
+from quaero.testing import Bench
+from quaero.testing.factories import a_root
+
+pytestmark = pytest.mark.anyio
+MANY = 120_000
+STEPS_A_JOB = 400  # instructions of SQLite's machine: a row read by index is about 30
+
+
+def many_lanes(db: SqliteConnection, kind: str) -> None:
+    """As many trees, each with a lane in which one child is ready."""
+    db.run("begin")
+    db.run(
+        "insert into lane(id, priority, kind, root_id, n_ready, turn) with recursive n(i) as"
+        " (values(1) union all select i + 1 from n where i < ?) select 1000000 + i, 0, ?, 2000000 + i, 1, i % 7 from n",
+        (MANY, kind),
+    )
+    db.run(
+        "insert into job(id, root_id, parent_id, kind, lane_id, ready)"
+        " select id, root_id, root_id, kind, id, 1 from lane where id > 1000000"
+    )
+    db.run("commit")
+
+
+async def steps_of_a_claim(store: SqlStore, worker_id: int, want: Want) -> tuple[int, int]:
+    """(jobs taken, machine instructions in units of 100)."""
+    handle = store._writer.db.handle
+    counted = 0
+
+    def count() -> bool:
+        nonlocal counted
+        counted += 1
+        return False
+
+    def claim(ledger: Ledger) -> int:
+        handle.set_progress_handler(count, 100)
+        try:
+            return len(ledger.claim(want, worker_id))
+        finally:
+            handle.set_progress_handler(None)
+
+    return await store.write(claim), counted * 100
+
+
+@pytest.mark.parametrize("wanted", ["other", "work"])
+async def test_a_claim_beside_a_hundred_thousand_lanes_costs_what_it_takes(
+    bench: Bench, db: SqliteConnection, wanted: str
+) -> None:
+    many_lanes(db, "work")
+    assert isinstance(bench.store, SqlStore)
+
+    taken, steps = await steps_of_a_claim(bench.store, bench.hand.worker_id, Want((wanted,), 20))
+
+    assert taken == (20 if wanted == "work" else 0)
+    assert steps <= STEPS_A_JOB * (taken + 10)
+
+
+async def test_the_tree_a_worker_is_bound_to_is_found_among_a_hundred_thousand(
+    bench: Bench, db: SqliteConnection
+) -> None:
+    many_lanes(db, "work")
+    assert isinstance(bench.store, SqlStore)
+
+    want = Want(("work", "other"), 20, root_id=2_000_077)
+    taken, steps = await steps_of_a_claim(bench.store, bench.hand.worker_id, want)
+
+    assert taken == 1
+    assert steps <= STEPS_A_JOB * 10
+
+
+async def test_trees_of_one_job_share_their_lanes(bench: Bench, tmp_path: Path) -> None:
+    await bench.store.write(enqueue, [a_root(payload={"n": n}) for n in range(1_000)])
+    await bench.root(a_root("other"), a_root(priority=3))
+
+    assert await bench.store.rows("select kind, priority, n_ready from lane order by kind, priority") == [
+        ("other", 0, 1),
+        ("work", 0, 1_000),
+        ("work", 3, 1),
+    ]
+
+
+async def test_neither_many_trees_of_one_job_nor_a_great_one_starve_each_other(bench: Bench) -> None:
+    _, many = await bench.family(500)
+    roots = await bench.store.write(enqueue, [a_root(payload={"n": n}) for n in range(500)])
+
+    taken = {job.id for job in await bench.hand.take(100)}
+
+    assert len(taken & set(many)) >= 1
+    assert len(taken & {root.id for root in roots}) >= 50
+    for _ in range(4):
+        taken = {job.id for job in await bench.hand.take(1)} | {job.id for job in await bench.hand.take(1)}
+        assert len(taken & set(many)) == 1
