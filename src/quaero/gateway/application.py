@@ -4,13 +4,16 @@ from quaero.gateway import (
     actions,
     bulk,
     definitions,
+    documents,
     enqueueing,
+    events,
     jobs,
     logs,
     maps,
     page,
     queue,
     sse,
+    status,
 )
 from quaero.gateway.auth import access
 from quaero.gateway.auth.checkpoint import Checkpoint
@@ -21,6 +24,7 @@ from quaero.gateway.state import Gateway
 
 MODULES = (
     enqueueing,
+    events,
     jobs,
     maps,
     logs,
@@ -28,7 +32,9 @@ MODULES = (
     actions,
     bulk,
     definitions,
+    documents,
     queue,
+    status,
     access,
     page,
 )

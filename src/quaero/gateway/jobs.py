@@ -2,17 +2,28 @@
 
 import msgspec
 
+from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
-from quaero.domain.wire import rfc3339
+from quaero.domain.wire import parse_id, rfc3339
 from quaero.domain.wiretree import WireErrorGroup, WireJobDetail, WireTree, wire_job_detail, wire_step, wire_tree
 from quaero.gateway.finding import find_job
-from quaero.gateway.listing import ChildrenQuery, JobList, JobsQuery, jobs_filter, list_jobs, step_names
+from quaero.gateway.listing import (
+    ChildrenQuery,
+    JobList,
+    JobsQuery,
+    bounded,
+    jobs_filter,
+    list_jobs,
+    step_names,
+)
+from quaero.gateway.ranking import RANKINGS, ranked_children
 from quaero.gateway.routing import JobId, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import ErrorGroup, JobFilter, Store
 
 routes = Routes()
+MAX_GROUPS = 1_000
 SHOWN_GROUPS = 10  # per step of the tree view; `/errors` has them all
 
 
@@ -28,9 +39,18 @@ class FailureGroup(msgspec.Struct, frozen=True):
 
 
 class FailureList(msgspec.Struct, frozen=True):
-    """All failures of a tree, most frequent first."""
+    """A page of the failures of a tree, most frequent first. `total_count` is the number of groups."""
 
     errors: list[FailureGroup]
+    total_count: int
+    next_cursor: str | None
+
+
+class ErrorsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """How many groups, from where on."""
+
+    limit: int = 100
+    cursor: str | None = None
 
 
 @routes.get("/api/jobs")
@@ -52,7 +72,10 @@ async def get_job(gateway: Gateway, id: JobId) -> WireJobDetail:
 async def get_children(gateway: Gateway, id: JobId, query: ChildrenQuery) -> JobList:
     """The direct children of a job, a page at a time."""
     job = await find_job(gateway.store, id)
-    return await list_jobs(gateway, query, JobFilter(parent_id=job.id, fingerprint=query.fingerprint))
+    where = JobFilter(parent_id=job.id, fingerprint=query.fingerprint)
+    if query.order in RANKINGS:
+        return await ranked_children(gateway, query, where)
+    return await list_jobs(gateway, query, where)
 
 
 @routes.get("/api/jobs/{id}/tree")
@@ -86,10 +109,16 @@ async def _groups_of(store: Store, step: Job, failed: list[Job], groups: list[Er
 
 
 @routes.get("/api/jobs/{id}/errors")
-async def get_errors(gateway: Gateway, id: JobId) -> FailureList:
-    """The failures of the tree a job belongs to, grouped by what failed."""
+async def get_errors(gateway: Gateway, id: JobId, query: ErrorsQuery) -> FailureList:
+    """The failures of the tree a job belongs to, grouped by what failed, most frequent first."""
+    limit = bounded("limit", query.limit, 1, MAX_GROUPS)
+    start = parse_id(query.cursor) if query.cursor else 0
+    if start is None:
+        raise InvalidInput(f"cursor {(query.cursor or '')[:40]!r} is not one of this list: take it from next_cursor")
     job = await find_job(gateway.store, id)
-    return FailureList([_failure_group(group) for group in await gateway.store.errors(job.id)])
+    groups = await gateway.store.errors(job.id)
+    shown = [_failure_group(group) for group in groups[start : start + limit]]
+    return FailureList(shown, len(groups), str(start + limit) if start + limit < len(groups) else None)
 
 
 def _failure_group(group: ErrorGroup) -> FailureGroup:

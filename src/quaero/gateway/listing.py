@@ -17,6 +17,7 @@ MAX_LIMIT = 1_000
 MAX_OFFSET = 100_000  # deeper pages are reached by cursor
 
 Order = Literal["-created_at", "created_at"]
+ChildOrder = Literal["-created_at", "created_at", "-duration", "-silent"]
 
 
 class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,7 +41,11 @@ class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChildrenQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which children to list: as `JobsQuery`, within one parent."""
+    """Which children to list: as `JobsQuery`, within one parent.
+
+    `order` may also be `-duration` (those that took longest, or have so far) or `-silent` (running ones, those whose
+    last entry lies furthest back first): the first 200 at most, on one page.
+    """
 
     limit: int = 50
     cursor: str | None = None
@@ -50,17 +55,21 @@ class ChildrenQuery(msgspec.Struct, forbid_unknown_fields=True):
     tag: str | None = None
     q: str | None = None
     fingerprint: str | None = None
-    order: Order = "-created_at"
+    order: ChildOrder = "-created_at"
 
 
 class JobList(msgspec.Struct, frozen=True):
-    """A page of jobs. `next_cursor` is null on the last one; a page that is not full may have one to follow."""
+    """A page of jobs. `next_cursor` is null on the last one; a page that is not full may have one to follow.
+
+    `silent_since` is there with the order `-silent`: when each of these jobs said something last, by id.
+    """
 
     jobs: list[WireJob]
     total_count: int
     total_is_lower_bound: bool
     limit: int
     next_cursor: str | None
+    silent_since: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def parse_statuses(words: str) -> tuple[JobStatus, ...]:

@@ -1,20 +1,15 @@
-"""The queue at a glance, the documents jobs kept, and what probes ask: is it alive, is it ready, which version."""
-
-from typing import Any
+"""The queue at a glance, and what probes ask: is it alive, is it ready, which version."""
 
 import msgspec
 
 from quaero.domain.access import Access
-from quaero.domain.errors import InvalidInput
-from quaero.domain.wire import parse_id, rfc3339
+from quaero.domain.wire import rfc3339
 from quaero.gateway.answers import Answer, json_answer
-from quaero.gateway.listing import bounded
 from quaero.gateway.routing import Routes
 from quaero.gateway.state import Gateway
-from quaero.storage.port import Latency, StoredDocument, WorkerRow
+from quaero.storage.port import Latency, WorkerRow
 
 routes = Routes()
-MAX_DOCUMENTS = 500
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
@@ -52,38 +47,6 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     throughput: float
     latency: StartLatency | None
     workers: list[WorkerLine]
-
-
-class DocumentsQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which documents: `q` searches their text, `job_id` names a tree by its root."""
-
-    q: str | None = None
-    job_id: str | None = None
-    limit: int = 50
-    cursor: str | None = None
-
-
-class DocumentLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A document a job kept. `truncated`: the text was cut at its bound."""
-
-    id: str
-    job_id: str
-    root_id: str
-    url: str
-    title: str
-    text: str
-    fields: dict[str, Any]
-    truncated: bool
-    created_at: str
-    snippet: str
-
-
-class DocumentList(msgspec.Struct, frozen=True):
-    """A page of documents. Hits of a search come best first, on one page."""
-
-    documents: list[DocumentLine]
-    limit: int
-    next_cursor: str | None
 
 
 @routes.get("/api/health", needs=Access.NOBODY)
@@ -136,39 +99,4 @@ def _worker_line(row: WorkerRow) -> WorkerLine:
         started_at=rfc3339(row.started_at),
         lease_until=rfc3339(row.lease_until),
         kinds=msgspec.Raw(row.kinds.encode()),
-    )
-
-
-@routes.get("/api/documents")
-async def get_documents(gateway: Gateway, query: DocumentsQuery) -> DocumentList:
-    """The documents jobs kept, oldest first; with `q`, the best hits of a full-text search."""
-    limit = bounded("limit", query.limit, 1, MAX_DOCUMENTS)
-    after = _number("cursor", query.cursor) or 0
-    root_id = _number("job_id", query.job_id)
-    found = await gateway.store.documents(q=query.q or None, root_id=root_id, after=after, limit=limit)
-    more = len(found) == limit and not query.q
-    return DocumentList([_document_line(document) for document in found], limit, str(found[-1].id) if more else None)
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if not text:
-        return None
-    number = parse_id(text)
-    if number is None:
-        raise InvalidInput(f"{name} {text[:40]!r} is not an id")
-    return number
-
-
-def _document_line(document: StoredDocument) -> DocumentLine:
-    return DocumentLine(
-        id=str(document.id),
-        job_id=str(document.job_id),
-        root_id=str(document.root_id),
-        url=document.url,
-        title=document.title,
-        text=document.text,
-        fields=document.fields,
-        truncated=document.truncated,
-        created_at=rfc3339(document.at),
-        snippet=document.snippet,
     )

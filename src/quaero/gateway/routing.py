@@ -14,6 +14,7 @@ said, reading needs a viewer, all else an operator. Signatures are read once, wh
 costs a table look-up and the decoding.
 """
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -44,10 +45,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An answer that is not JSON: its content type, and what it is as JSON if it can be asked for as that too."""
+    """An answer that is not JSON: its content type, others it may have, and its type as JSON if it may be that too."""
 
     type: str
     json: Any = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class Router:
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             answer = problem_answer(Problem("urn:quaero:internal", "internal", 500, "see the server's log"))
-        await answer.send(send, with_body=scope["method"] != "HEAD")
+        sending = answer.send(send, with_body=scope["method"] != "HEAD")
+        await (_while_connected(receive, sending) if isinstance(answer, Stream) else sending)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
         methods, params = self._find(scope["path"])
@@ -210,6 +213,25 @@ class Router:
         if route.query is None and scope["query_string"]:
             raise InvalidInput("this route takes no query parameters")
         return given
+
+
+async def _while_connected(receive: Receive, sending: Awaitable[None]) -> None:
+    """Send until all is sent or the other side is gone: nobody makes what nobody takes."""
+    sent = asyncio.ensure_future(sending)
+    left = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait({sent, left}, return_when=asyncio.FIRST_COMPLETED)
+        if sent.done():
+            sent.result()
+    finally:
+        sent.cancel()
+        left.cancel()
+        await asyncio.wait({sent, left})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _no_route(scope: Scope, methods: Mapping[str, Route]) -> Answer:

@@ -29,10 +29,12 @@ class Gateway:
     maps: Maps = field(default_factory=Maps)
     bell: Doorbell = field(default_factory=Silence)
     viewers: Viewers = field(default_factory=Viewers)
+    started_at: int = 0
     lookout: Lookout = field(init=False)
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
+        self.started_at = self.started_at or self.clock.now()
         logs = self.settings.logs
         self.lookout = Lookout(self.store, self.bell, self.clock)
         self.feed = Feed(

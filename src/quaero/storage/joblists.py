@@ -9,7 +9,8 @@ A page that is not full because its reach ended says where to go on; a count tha
 
 from typing import Any, NamedTuple
 
-from quaero.domain.status import STATUSES
+from quaero.domain.job import Job
+from quaero.domain.status import PENDING, RUNNING, STATUSES, WAITING
 from quaero.domain.tally import Tally
 from quaero.storage.connection import Connection
 from quaero.storage.port import Breakdown, JobFilter, JobPage, Matches
@@ -164,3 +165,32 @@ def breakdown(db: Connection, where: JobFilter) -> Breakdown:
         below[status] = Tally(*map(int, sums_below))
     is_bound = sum(counts) > COUNT_LIMIT or edge is not None
     return Breakdown(Tally(*counts), below, is_bound)
+
+
+def longest(db: Connection, where: JobFilter, limit: int, now: int) -> list[Job]:
+    """The children that took longest, or have taken longest so far, within reach of the newest; longest first."""
+    condition, _ = _condition(db, where, None)
+    took = f"(case when finished_at > 0 and status > {int(WAITING)} then finished_at else {int(now)} end) - started_at"
+    return _ranked(db, f"{condition.text} and started_at > 0 and status <> {int(PENDING)}", condition, took, limit)
+
+
+def quietest(db: Connection, parent_id: int, limit: int) -> list[Job]:
+    """The running children whose last entry lies furthest back, longest silent first.
+
+    The journal of a tree is one sequence, so the number of an entry tells its age. Only what workers hold is looked
+    at: the plus keeps the planner from walking along all children.
+    """
+    held = _Sql(f"owner is not null and +parent_id = ? and status = {int(RUNNING)}", (parent_id,))
+    return _ranked(db, held.text, held, "-last_seq", limit)
+
+
+def _ranked(db: Connection, text: str, condition: _Sql, by: str, limit: int) -> list[Job]:
+    """Jobs of a condition, those with the highest value first; ids are ranked alone, so that little is carried."""
+    ids = [
+        row[0]
+        for row in db.rows(
+            f"select id from job where {text} order by {by} desc, id limit ?", (*condition.params, limit)
+        )
+    ]
+    found = {job.id: job for job in jobs_by_id(db, ids)}
+    return [found[job_id] for job_id in ids if job_id in found]

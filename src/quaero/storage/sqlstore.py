@@ -129,6 +129,14 @@ class SqlStore:
         """A page of jobs by id."""
         return await self._read(joblists.jobs, where, limit, after)
 
+    async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
+        """The children that took longest."""
+        return await self._read(joblists.longest, where, limit, self._clock.now())
+
+    async def quietest(self, parent_id: int, *, limit: int) -> list[Job]:
+        """The running children that are longest silent."""
+        return await self._read(joblists.quietest, parent_id, limit)
+
     async def breakdown(self, where: JobFilter) -> Breakdown:
         """How many jobs match, by status, with what is below them."""
         return await self._read(joblists.breakdown, where)

@@ -44,6 +44,12 @@ class Store(Protocol):
     async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
         """A page of jobs by id, from the far side of `after`."""
 
+    async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
+        """The children that took longest, or have so far, longest first."""
+
+    async def quietest(self, parent_id: int, *, limit: int) -> list[Job]:
+        """The running children whose last entry lies furthest back, longest silent first."""
+
     async def breakdown(self, where: JobFilter) -> Breakdown:
         """How many jobs match, by status, with what is below them; counted up to a bound."""
 
