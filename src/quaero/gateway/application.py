@@ -1,5 +1,7 @@
 """What a gateway serves, put together: the gate, then the routes. Every route there is stands in `ROUTES`."""
 
+from starlette.types import Receive, Scope, Send
+
 from quaero.gateway import (
     actions,
     bulk,
@@ -21,6 +23,7 @@ from quaero.gateway.auth.place import Place
 from quaero.gateway.gate import Gate
 from quaero.gateway.routing import Router
 from quaero.gateway.state import Gateway
+from quaero.gateway.websocket import Socket
 
 MODULES = (
     enqueueing,
@@ -43,5 +46,9 @@ ROUTES = [route for module in MODULES for route in module.routes.all]
 
 def application(gateway: Gateway, place: Place) -> Gate:
     """The ASGI application of one gateway process, its gate in front."""
-    checkpoint = Checkpoint(place, gateway.store, gateway.clock, gateway.settings.auth)
-    return Gate(Router(gateway, ROUTES), place, checkpoint)
+    router, socket = Router(gateway, ROUTES), Socket(gateway)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        await (socket if scope["type"] == "websocket" else router)(scope, receive, send)
+
+    return Gate(either, place, Checkpoint(place, gateway.store, gateway.clock, gateway.settings.auth))

@@ -117,11 +117,12 @@ async def get_errors(gateway: Gateway, id: JobId, query: ErrorsQuery) -> Failure
         raise InvalidInput(f"cursor {(query.cursor or '')[:40]!r} is not one of this list: take it from next_cursor")
     job = await find_job(gateway.store, id)
     groups = await gateway.store.errors(job.id)
-    shown = [_failure_group(group) for group in groups[start : start + limit]]
+    shown = [failure_group(group) for group in groups[start : start + limit]]
     return FailureList(shown, len(groups), str(start + limit) if start + limit < len(groups) else None)
 
 
-def _failure_group(group: ErrorGroup) -> FailureGroup:
+def failure_group(group: ErrorGroup) -> FailureGroup:
+    """A group of failures in its public form."""
     return FailureGroup(
         fingerprint=group.fingerprint,
         message=group.message,

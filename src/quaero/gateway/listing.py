@@ -110,7 +110,7 @@ async def list_jobs(gateway: Gateway, query: JobsQuery | ChildrenQuery, where: J
 
 
 async def _page(store: Store, where: JobFilter, limit: int, query: JobsQuery | ChildrenQuery) -> JobPage:
-    after = _position(query.cursor)
+    after = list_position(query.cursor)
     to_skip = bounded("offset", query.offset, 0, MAX_OFFSET)
     if to_skip and after is not None:
         raise InvalidInput("give a cursor or an offset, not both")
@@ -123,7 +123,8 @@ async def _page(store: Store, where: JobFilter, limit: int, query: JobsQuery | C
     return await store.jobs(where, limit=limit, after=after)
 
 
-def _position(cursor: str | None) -> int | None:
+def list_position(cursor: str | None) -> int | None:
+    """The id a list's cursor goes on after, None at its beginning. Raises InvalidInput."""
     if not cursor:
         return None
     position = parse_id(cursor[1:]) if cursor[0] == "j" else None

@@ -7,7 +7,7 @@ from quaero.domain.wire import rfc3339
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.routing import Routes
 from quaero.gateway.state import Gateway
-from quaero.storage.port import Latency, WorkerRow
+from quaero.storage.port import Latency, Store, WorkerRow
 
 routes = Routes()
 
@@ -77,7 +77,12 @@ async def get_version(gateway: Gateway) -> dict[str, str]:
 @routes.get("/api/queue/stats")
 async def get_stats(gateway: Gateway) -> QueueStats:
     """The whole queue: counts, pace, workers."""
-    stats = await gateway.store.stats()
+    return await queue_stats(gateway.store)
+
+
+async def queue_stats(store: Store) -> QueueStats:
+    """How the whole queue stands."""
+    stats = await store.stats()
     return QueueStats(
         **stats.counts._asdict(),
         throughput=stats.throughput,

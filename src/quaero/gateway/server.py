@@ -19,6 +19,7 @@ from quaero.domain.errors import InvalidInput
 from quaero.gateway.application import application
 from quaero.gateway.auth.place import Place, is_loopback
 from quaero.gateway.state import Gateway
+from quaero.gateway.websocket import MAX_MESSAGE
 
 log = logging.getLogger("quaero.gateway")
 BACKLOG = 2048
@@ -108,6 +109,8 @@ async def serve(
         app,
         http="httptools",
         ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

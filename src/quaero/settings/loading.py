@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from quaero.domain.errors import InvalidInput
+from quaero.domain.messages import DEFAULT_TYPES, OLDER_TYPES, THROTTLED_TYPES
 from quaero.domain.suggest import did_you_mean, nearest
 from quaero.domain.units import spell_duration
 from quaero.settings.sections import Settings
@@ -145,3 +146,11 @@ def _check_together(settings: Settings) -> None:
             f"queue.heartbeat is {spell_duration(queue.heartbeat)}, which is more than half of queue.lease "
             f"({spell_duration(queue.lease)}): a worker could lose its jobs after one late heartbeat"
         )
+    _check_messages("allowed_events", settings.websocket.allowed_events, DEFAULT_TYPES + OLDER_TYPES)
+    _check_messages("throttle_intervals", settings.websocket.throttle_intervals, THROTTLED_TYPES)
+
+
+def _check_messages(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
+    for kind in given:
+        if kind not in known:
+            raise InvalidInput(f"websocket.{name} has {kind!r}, which is no message: {did_you_mean(kind, known)}")

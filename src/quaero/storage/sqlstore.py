@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random, SystemRandom
@@ -12,13 +12,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.job import Job
-from quaero.storage import childmap, joblists, journalreads, reads, stretches, upkeep
+from quaero.storage import childmap, commits, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
     Breakdown,
     ChildMap,
+    Commits,
     EntryFilter,
     EntryPage,
     ErrorGroup,
@@ -169,6 +170,14 @@ class SqlStore:
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
         return await self._read(stretches.parents, list(ids))
+
+    async def newest(self) -> tuple[int, int]:
+        """The newest commit that recorded something, and the newest root."""
+        return await self._read(commits.newest)
+
+    async def trees_since(self, commit: int, root: int, known: Collection[int]) -> Commits:
+        """Commits beyond this number that are not known, with their trees, and roots beyond `root`."""
+        return await self._read(commits.trees_since, commit, root, known)
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """Failures of the tree the job belongs to."""

@@ -181,6 +181,18 @@ def test_the_deprecated_threshold_is_accepted_and_warned_of_once(
     assert "websocket.event_count_threshold" in warning.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("QUAERO_WEBSOCKET_ALLOWED_EVENTS", "job_created, job_status_chang", "did you mean 'job_status_change'"),
+        ("QUAERO_WEBSOCKET_THROTTLE_INTERVALS", "queue_stat=5s", "did you mean 'queue_stats'"),
+    ],
+)
+def test_a_message_nobody_sends_is_refused_with_the_nearest_one(variable: str, value: str, hint: str) -> None:
+    with pytest.raises(InvalidInput, match=hint):
+        load(environ={variable: value})
+
+
 def test_settings_travel_to_another_process_as_json() -> None:
     settings = load(environ={"QUAERO_WEBSOCKET_THROTTLE_INTERVALS": "queue_stats=5s", "QUAERO_QUEUE_GRACE": "1h"})
 

@@ -1,6 +1,6 @@
 """The store: scripts in, reads out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from quaero.domain.job import Job
@@ -8,6 +8,7 @@ from quaero.storage.port.ledger import Ledger
 from quaero.storage.port.views import (
     Breakdown,
     ChildMap,
+    Commits,
     EntryFilter,
     EntryPage,
     ErrorGroup,
@@ -77,6 +78,15 @@ class Store(Protocol):
 
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
+
+    async def newest(self) -> tuple[int, int]:
+        """The number of the newest commit that recorded something, and the newest root; both grow."""
+
+    async def trees_since(self, commit: int, root: int, known: Collection[int]) -> Commits:
+        """Commits beyond this number that are not `known`, with their trees, and roots beyond `root`.
+
+        A commit may become visible up to 10 s after a later one.
+        """
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """Failures of the tree the job belongs to, most frequent first."""

@@ -214,3 +214,15 @@ class Stats:
     throughput: float
     latency: Latency | None = None
     workers: list[WorkerRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """Commits by number, the trees they recorded something in or made, and the newest root that was looked at.
+
+    A tree may be named that has not changed.
+    """
+
+    commits: list[int]
+    roots: list[int]
+    newest_root: int

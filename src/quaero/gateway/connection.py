@@ -1,0 +1,217 @@
+"""One WebSocket's sending side: what is due, when, and no faster than its client reads.
+
+There is one writer. It sleeps until something may be told, asks the subscriptions for it, and awaits the transport.
+Meanwhile changes only mark keys, so a client that reads slowly is told less often and always the newest; one that does
+not read at all is closed after `SEND_SECONDS` and loses nothing: its next subscription begins with a snapshot.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import count
+
+import msgspec
+from starlette.types import Send
+
+from quaero.clock import Clock
+from quaero.domain.errors import InvalidInput, QuaeroError
+from quaero.domain.wire import Problem, problem
+from quaero.gateway.conflation import Conflation
+from quaero.gateway.subscription import Key, Subscription
+from quaero.gateway.topics import SubscriptionId, envelope, json_of
+
+SEND_SECONDS = 15.0
+MOST_SUBSCRIPTIONS = 32
+MOST_WAITING = 256  # answers to a client's own messages that it has not read
+_FOR_EVER = float("inf")
+
+
+class StuckError(Exception):
+    """The client does not read."""
+
+
+class LeavingError(Exception):
+    """The client was told `bye`."""
+
+
+class TooEagerError(Exception):
+    """The client says more than it hears."""
+
+
+class WireError(Problem, frozen=True, omit_defaults=True, kw_only=True):
+    """A problem of a client's message; `id` is the subscription's, if it has one."""
+
+    id: SubscriptionId | None = None
+
+
+class Connection:
+    """Holds a client's subscriptions and writes what they have to tell. Implements `subscription.Outlet`."""
+
+    def __init__(self, send: Send, clock: Clock) -> None:
+        self._transport = send
+        self._clock = clock
+        self._conflation: Conflation[tuple[int, str, int]] = Conflation()
+        self._numbers = count(1)
+        self._subscriptions: dict[int, Subscription] = {}
+        self._number_of: dict[Subscription, int] = {}
+        self._by_id: dict[SubscriptionId, Subscription] = {}
+        self._waiting: deque[str | Subscription] = deque()
+        self._goodbye = ""
+        self._wake = asyncio.Event()
+        self._asleep_until = _FOR_EVER
+
+    # --- what the client asked for
+
+    def answer(self, text: str) -> None:
+        """Send a message as soon as the client reads. Raises TooEagerError."""
+        self._line_up(text)
+
+    def refuse(self, error: QuaeroError, key: SubscriptionId | None = None) -> None:
+        """Tell the client what is wrong with what it said."""
+        found = problem(error)
+        wire = WireError(type=found.type, title=found.title, status=found.status, detail=found.detail, id=key)
+        self.answer(envelope("error", json_of(wire)))
+
+    def add(self, key: SubscriptionId, make: Callable[[], Subscription]) -> None:
+        """A new subscription, in the place of the one with this id. Raises InvalidInput, TooEagerError."""
+        self.remove(key)
+        if len(self._subscriptions) >= MOST_SUBSCRIPTIONS:
+            raise InvalidInput(f"a connection has {MOST_SUBSCRIPTIONS} subscriptions at most")
+        made = self._by_id[key] = make()
+        self.attach(made)
+
+    def attach(self, subscription: Subscription) -> None:
+        """A subscription that begins as soon as the client has read what comes before it."""
+        number = next(self._numbers)
+        self._subscriptions[number] = subscription
+        self._number_of[subscription] = number
+        self._line_up(subscription)
+
+    def remove(self, key: SubscriptionId) -> None:
+        """The subscription is over, if there is one."""
+        found = self._by_id.pop(key, None)
+        if found is not None:
+            self.detach(found)
+
+    def detach(self, subscription: Subscription) -> None:
+        """Tell nothing of this subscription any more."""
+        self._subscriptions.pop(self._number_of.pop(subscription, 0), None)
+        subscription.close()
+
+    def subscription(self, key: SubscriptionId) -> Subscription | None:
+        """The subscription of this id."""
+        return self._by_id.get(key)
+
+    @property
+    def has_subscriptions(self) -> bool:
+        """Whether the client has named anything."""
+        return bool(self._by_id)
+
+    def leave(self, retry_ms: int) -> None:
+        """Send the client away: it comes again in so many milliseconds, with its subscriptions."""
+        self._goodbye = envelope("bye", json_of({"retry_ms": retry_ms}))
+        self._wake.set()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for subscription in list(self._number_of):
+            self.detach(subscription)
+
+    def _line_up(self, item: str | Subscription) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise TooEagerError
+        self._waiting.append(item)
+        self._wake.set()
+
+    # --- told by the subscriptions
+
+    def due(self, subscription: Subscription, kind: str, job_id: int, *, urgent: bool = False) -> None:
+        """Something is to be told, at once or when its interval is over."""
+        number = self._number_of.get(subscription)
+        if number is None:
+            return
+        now = self._clock.monotonic()
+        self._conflation.changed((number, kind, job_id), now, subscription.interval(kind), urgent=urgent)
+        if (self._conflation.next_due() or now) < self._asleep_until:
+            self._wake.set()
+
+    # --- writing
+
+    async def write(self) -> None:
+        """Write until cancelled. Raises StuckError, LeavingError."""
+        while True:
+            await self._sleep()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits and what is due by now. Raises StuckError, LeavingError."""
+        if self._goodbye:
+            await self.send(self._goodbye)
+            raise LeavingError
+        while self._waiting:
+            await self._write_waiting(self._waiting.popleft())
+        await self._write_due()
+
+    async def send(self, text: str) -> None:
+        """Hand one message to the transport and wait until it has room again. Raises StuckError."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._transport({"type": "websocket.send", "text": text})
+        except TimeoutError:
+            raise StuckError from None
+
+    async def _sleep(self) -> None:
+        """Until there is something to write."""
+        if not self._waiting and not self._goodbye:
+            due = self._conflation.next_due()
+            rest = None if due is None else due - self._clock.monotonic()
+            if rest is None or rest > 0:
+                self._asleep_until = _FOR_EVER if due is None else due
+                try:
+                    async with asyncio.timeout(rest):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        self._asleep_until = 0.0
+        self._wake.clear()
+
+    async def _write_waiting(self, item: str | Subscription) -> None:
+        if isinstance(item, str):
+            await self.send(item)
+            return
+        try:
+            frames = await self._asked(item, item.open)
+        except (QuaeroError, msgspec.MsgspecError) as error:
+            known = error if isinstance(error, QuaeroError) else InvalidInput(str(error))
+            self.refuse(known, item.ask.id)
+            self._drop(item)
+            return
+        for frame in frames:
+            await self.send(frame)
+
+    async def _asked(self, subscription: Subscription, ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
+        """What a subscription answers; nothing if its client leaves it meanwhile, and then it holds nothing either."""
+        if subscription not in self._number_of:
+            return []
+        try:
+            frames = await ask()
+        finally:
+            if subscription not in self._number_of:
+                subscription.close()
+        return frames if subscription in self._number_of else []
+
+    def _drop(self, subscription: Subscription) -> None:
+        if self._by_id.get(subscription.ask.id) is subscription:
+            del self._by_id[subscription.ask.id]
+        self.detach(subscription)
+
+    async def _write_due(self) -> None:
+        by_number: dict[int, list[Key]] = {}
+        for key in self._conflation.take(self._clock.monotonic()):
+            by_number.setdefault(key[0], []).append(key[1:])
+        for number, keys in by_number.items():
+            subscription = self._subscriptions.get(number)
+            if subscription is not None:
+                for frame in await self._asked(subscription, partial(subscription.frames, keys)):
+                    await self.send(frame)

@@ -1,0 +1,188 @@
+"""What one subscription shows, and the messages that keep its client equal to the store.
+
+A view is told of changes and only notes keys; its connection asks it for frames when a key may be told. So a view that
+is read slowly keeps sets, never queues. A subscription begins with a full snapshot; rows are watched before it is
+written, so nothing can change unseen between the two.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from quaero.domain.errors import InvalidInput
+from quaero.domain.job import Job
+from quaero.gateway.interest import Row
+from quaero.gateway.stateplane import StatePlane
+from quaero.gateway.styles import Style, ended
+from quaero.gateway.topics import MOST_SHOWN, Subscribe, envelope, json_of
+
+Key = tuple[str, int]  # what is due, of which job (0: of the view itself)
+ROW, GONE, SHOW, CREATED = "snapshot", "gone", "show", "job_created"
+
+
+class Outlet(Protocol):
+    """The connection a view belongs to."""
+
+    def due(self, view: "Subscription", kind: str, job_id: int, *, urgent: bool = False) -> None:
+        """Something of this kind is to be told: at once, or when its interval is over."""
+
+
+class Subscription(ABC):
+    """One subscription."""
+
+    def __init__(self, plane: StatePlane, outlet: Outlet, ask: Subscribe) -> None:
+        self.plane = plane
+        self.outlet = outlet
+        self.ask = ask
+        self._head = f'"id":{json_of(ask.id)},"topic":{json_of(ask.topic)}'
+
+    @abstractmethod
+    async def open(self) -> list[str]:
+        """Begin to watch; the first messages. Raises NotFound or InvalidInput."""
+
+    @abstractmethod
+    async def frames(self, keys: Sequence[Key]) -> list[str]:
+        """Messages about what is due."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Watch nothing any more."""
+
+    def show(self, add: Sequence[int], remove: Sequence[int]) -> None:
+        """Other rows are in sight. Raises InvalidInput where a topic has none to choose."""
+        raise InvalidInput(f"the topic {self.ask.topic} shows no chosen rows")
+
+    def about(self, job_id: int) -> Job | None:
+        """The job a key is about, as it is known."""
+        return None
+
+    def interval(self, kind: str) -> float:
+        """Seconds between two tellings of this kind about one job."""
+        return self.plane.interval(kind)
+
+    def snapshot(self, *, full: bool, **parts: str) -> str:
+        """A snapshot message; parts are JSON."""
+        told = "".join(f',"{name}":{part}' for name, part in parts.items())
+        return envelope("snapshot", f'{{{self._head},"full":{"true" if full else "false"}{told}}}')
+
+
+class RowSubscription(Subscription):
+    """A subscription that shows rows: as rows, or (with a style) in typed messages."""
+
+    def __init__(self, plane: StatePlane, outlet: Outlet, ask: Subscribe, style: Style | None) -> None:
+        super().__init__(plane, outlet, ask)
+        self.style = style
+        self.shown: dict[int, None] = {}
+        self._asked: dict[int, None] = {}
+        self._gone: dict[int, None] = {}
+
+    # --- told by the interest
+
+    def moved(self, row: Row, before: Job | None) -> None:
+        """A shown row is newer."""
+        if self.style is None:
+            self.outlet.due(self, ROW, row.job.id, urgent=ended(row.job, before))
+            return
+        for kind, urgent in self.style.changed(row, before):
+            self.outlet.due(self, kind, row.job.id, urgent=urgent)
+
+    def gone(self, job_id: int) -> None:
+        """A shown row is no more."""
+        if job_id in self.shown:
+            self.leave([job_id])
+            self.outlet.due(self, GONE, 0, urgent=True)
+
+    # --- told by the client
+
+    def show(self, add: Sequence[int], remove: Sequence[int]) -> None:
+        """Other rows are in sight; those that come are told at once."""
+        if len((self.shown.keys() | self._asked.keys() | set(add)) - set(remove)) > MOST_SHOWN:
+            raise InvalidInput(f"a subscription shows {MOST_SHOWN} rows at most: remove some first")
+        self._forget(remove)
+        for job_id in remove:
+            self._asked.pop(job_id, None)
+        self._asked.update(dict.fromkeys(add))
+        if self._asked:
+            self.outlet.due(self, SHOW, 0, urgent=True)
+
+    # --- asked by the connection
+
+    def about(self, job_id: int) -> Job | None:
+        """The shown job of this id."""
+        return next((row.job for row in self.plane.interest.rows([job_id])), None)
+
+    async def frames(self, keys: Sequence[Key]) -> list[str]:
+        """Changed rows in their style; one snapshot of what came, what left, and changed rows without a style."""
+        fresh, parts = await self.news(keys)
+        told = {row.job.id: row for row in await self._take_asked()}
+        changed = [
+            (kind, row) for kind, job_id in keys if job_id in self.shown for row in self.plane.interest.rows([job_id])
+        ]
+        typed: list[str] = []
+        if self.style is None:
+            told.update((row.job.id, row) for row in fresh)
+            told.update((row.job.id, row) for kind, row in changed if kind == ROW)
+        else:
+            typed = list(self.style.told([*((CREATED, row) for row in fresh), *changed], self.plane.clock.now()))
+        self.leave([row.job.id for _, row in changed if not self.belongs(row.job)])
+        return [*typed, *self._snapshot_of(told.values(), parts)]
+
+    def belongs(self, job: Job) -> bool:
+        """Whether a shown row still is what was asked for."""
+        return True
+
+    async def news(self, keys: Sequence[Key]) -> tuple[list[Row], dict[str, str]]:
+        """Rows that came into the view by themselves, and other parts of the next snapshot, as JSON."""
+        return [], {}
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._forget(list(self.shown))
+
+    # --- for subclasses
+
+    async def take(self, jobs: Sequence[Job]) -> list[Row]:
+        """Show these rows from now on; a snapshot that tells them must follow."""
+        await self.plane.interest.watch(self, jobs)
+        self.shown.update((job.id, None) for job in jobs)
+        rows = list(self.plane.interest.rows(job.id for job in jobs))
+        for row in rows:
+            self._gone.pop(row.job.id, None)
+            if self.style is not None:
+                self.style.known(row)
+        return rows
+
+    async def _take_asked(self) -> list[Row]:
+        """Show what the client said is in sight; what does not exist is gone."""
+        asked, self._asked = list(self._asked), {}
+        if not asked:
+            return []
+        rows = await self.take(await self.plane.store.jobs_by_id(sorted(asked)))
+        self._gone.update((job_id, None) for job_id in asked if job_id not in self.shown)
+        return rows
+
+    def leave(self, ids: Iterable[int]) -> None:
+        """Show these no more, and say so with the next snapshot."""
+        left = [job_id for job_id in ids if job_id in self.shown]
+        self._forget(left)
+        self._gone.update(dict.fromkeys(left))
+
+    def rows_part(self, rows: Iterable[Row]) -> str:
+        """Rows as a JSON array."""
+        now = self.plane.clock.now()
+        return f"[{','.join(row.as_row(now) for row in rows)}]"
+
+    def _forget(self, ids: Iterable[int]) -> None:
+        ids = [job_id for job_id in ids if job_id in self.shown]
+        self.plane.interest.unwatch(self, ids)
+        for job_id in ids:
+            del self.shown[job_id]
+            if self.style is not None:
+                self.style.forget(job_id)
+
+    def _snapshot_of(self, rows: Iterable[Row], parts: dict[str, str]) -> list[str]:
+        rows = list(rows)
+        gone, self._gone = [str(job_id) for job_id in self._gone], {}
+        if not (rows or gone or parts):
+            return []
+        return [self.snapshot(full=False, rows=self.rows_part(rows), gone=json_of(gone), **parts)]
