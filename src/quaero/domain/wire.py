@@ -190,7 +190,7 @@ def wire_entry(entry: Entry, names: Mapping[int, str] = _NO_NAMES, *, in_parent:
     moment = rfc3339(entry.at)
     fields = entry.fields
     message = entry.message
-    if in_parent and fields and "status" in fields and "tally" in fields:
+    if in_parent and entry.originator != Originator.WORKER and fields and "status" in fields and "tally" in fields:
         message = f"Child job {entry.job_id} → {fields['status']}. {_tally_text(fields['tally'])}"
     step = entry.step
     if step is None and entry.step_id is not None:

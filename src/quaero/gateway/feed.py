@@ -24,16 +24,19 @@ from quaero.gateway.finding import find_job
 from quaero.gateway.following import Following
 from quaero.gateway.kin import Kin
 from quaero.gateway.lookout import Lookout
+from quaero.gateway.pace import Pace
 from quaero.gateway.parts import Part, part
+from quaero.gateway.remembered import Remembered
 from quaero.gateway.scope import Scope, job_scope, level_of, service_scope
 from quaero.gateway.tail import Changes, Tail
 from quaero.gateway.told import VERSION, Hello, Mode
 from quaero.gateway.view import View
-from quaero.storage.port import Store, StretchPage
+from quaero.storage.port import EntryFilter, Store, StretchPage
 
 BEHIND_READERS = 4  # viewers that lag and read at the same time
 BEHIND_CHANGES = 50_000  # entries
-TICK = 1.0  # seconds between looks for viewers that have been quiet
+SCOPE_SECONDS = 2.0  # what a scope is made of never changes, but its job may be deleted
+TICK = 1.0  # seconds between looks for viewers that have been quiet and trees nobody watches
 
 
 class AtTheEnd(Exception):
@@ -57,20 +60,27 @@ class Feed:
     def __init__(self, store: Store, lookout: Lookout, clock: Clock, *, interval: float, ping_seconds: float) -> None:
         self.clock = clock
         self.ping_seconds = ping_seconds
+        self.pace = Pace(clock, interval)
         self._store = store
         self._lookout = lookout
-        self._interval = interval
         self._kin = Kin(store)
         self._tails: dict[int, Tail] = {}
+        self._deleted: list[View] = []
         self._opening = asyncio.Lock()
+        self._scopes = Remembered[tuple[int, str | None, int, bool], Scope](clock, SCOPE_SECONDS)
         self._behind = asyncio.Semaphore(BEHIND_READERS)
 
     # --- scopes
 
     async def scope(self, job_id: int, *, step: str | None = None, level: str = "info", below: bool = True) -> Scope:
         """The scope of a job, or of a step of its tree. Raises NotFound, InvalidInput."""
-        job = await find_job(self._store, job_id)
-        return await job_scope(self._store, job, step=step, below=below, level=level_of(level))
+        wanted = level_of(level)
+
+        async def find() -> Scope:
+            job = await find_job(self._store, job_id)
+            return await job_scope(self._store, job, step=step, below=below, level=wanted)
+
+        return await self._scopes.get((job_id, step, wanted, below), find)
 
     def service_scope(self, level: str = "info") -> Scope:
         """The scope of the service log."""
@@ -81,33 +91,61 @@ class Feed:
     async def follow(self, scope: Scope, *, cursor: str | None = None, limit: int = 100) -> Following:
         """Begin to follow: after the cursor, or with the last `limit` entries. Raises NotFound, AtTheEnd."""
         tail = await self._tail(scope.root_id)
-        view = tail.view(scope)
-        return Following(self, tail, view, await self._start(scope, cursor, limit))
+        with tail.held():
+            view = tail.view(scope)
+            await view.ready.wait()
+            start = await self._start(tail, view, cursor, limit)
+            return Following(self, view, start)
 
-    async def _start(self, scope: Scope, cursor: str | None, limit: int) -> Start:
-        """Position first: whatever is recorded meanwhile comes after it."""
-        newest = await self._store.entries(scope.root_id, scope.where, limit=max(limit, 1), descending=True)
-        head, oldest = newest.head, newest.oldest
+    def follow_deleted(self, job_id: int, cursor: str) -> Following | None:
+        """A gap and the end, for whoever comes back to a tree that was deleted. None for a strange cursor."""
+        given = parse_cursor(cursor)
+        if given is None or given.incarnation != self._store.incarnation or given.root_id > job_id:
+            return None
+        scope = Scope(job_id, given.root_id, EntryFilter(), {}, None, one_counter=False)
+        tree = f"{given.incarnation}.{given.root_id}.".encode()
+        view = View(scope, self._kin, given.seq + 1, tree, self.clock.monotonic())
+        view.tell(None)
+        self._deleted.append(view)
+        return Following(self, view, Start(given.seq, "resume", given.seq, given.seq))
+
+    async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int) -> Start:
         mode: Mode = "tail"
         if cursor:
-            given = parse_cursor(cursor)
-            if given and given[:2] == (self._store.incarnation, scope.root_id) and given.seq <= head:
-                await self._check_end(scope, given.seq)
-                return Start(given.seq, "resume", head, oldest)
+            position = await self._position_of(tail, cursor)
+            if position is not None:
+                if view.is_terminal and position >= view.log_head:
+                    raise AtTheEnd
+                return Start(position, "resume", tail.head, tail.oldest)
             mode = "reset"
-        shown = newest.entries[:limit]
-        if not shown:
-            return Start(head, mode, head, oldest, has_more=bool(newest.entries))
-        has_more = len(shown) == limit and shown[-1].seq > oldest
-        return Start(shown[-1].seq - 1, mode, head, oldest, has_more)
+        position = view.start_of_last(limit)
+        if position is None:
+            position = await self._start_of_last(tail, view, limit)
+        return Start(position, mode, tail.head, tail.oldest, has_more=bool(limit) and position >= tail.oldest)
 
-    async def _check_end(self, scope: Scope, position: int) -> None:
-        if scope.is_service:
-            return
-        job = await find_job(self._store, scope.job_id)
-        root = job if job.is_root else await find_job(self._store, scope.root_id)
-        if job.is_terminal and position >= (root.journal_head if job.is_root else job.last_seq):
-            raise AtTheEnd
+    async def _position_of(self, tail: Tail, cursor: str) -> int | None:
+        """The position a cursor of this tree names, if it is one that can have been given out."""
+        given = parse_cursor(cursor)
+        if given is None or given[:2] != (self._store.incarnation, tail.root_id):
+            return None
+        if given.seq > tail.head:  # perhaps from another gateway, which has seen more
+            marks = await self._store.marks([tail.root_id])
+            if not marks or given.seq > marks[0].head:
+                return None
+        return given.seq
+
+    async def _start_of_last(self, tail: Tail, view: View, n: int) -> int:
+        """The position before the last `n` entries, found once for all who ask at the same time."""
+        async with view.searching:
+            position = view.start_of_last(n)
+            if position is None:
+                head, scope = view.head, view.scope
+                page = await self._store.entries(scope.root_id, scope.where, after=head + 1, limit=n, descending=True)
+                position = page.entries[-1].seq - 1 if page.entries else head
+                if len(page.entries) < n:
+                    position = min(position, page.oldest - 1)
+                await view.reach_back_to(position, self.read_behind)
+            return position
 
     async def _tail(self, root_id: int) -> Tail:
         async with self._opening:
@@ -123,22 +161,19 @@ class Feed:
                     lookout=self._lookout,
                     kin=self._kin,
                     clock=self.clock,
-                    interval=self._interval,
+                    pace=self.pace,
                 )
             return tail
 
-    def hello(self, tail: Tail, start: Start) -> Part:
+    def hello(self, start: Start) -> Part:
         """The first part of a viewer."""
-        interval = round(self._interval * 1_000)
+        interval = round(self.pace.least * 1_000)
         return part("hello", Hello(VERSION, start.head, start.oldest, start.mode, interval, self._store.incarnation))
 
-    def left(self, tail: Tail, view: View) -> None:
-        """A viewer has gone."""
-
-    async def read_behind(self, tail: Tail, after: int, upto: int, limit: int) -> StretchPage:
+    async def read_behind(self, root_id: int, after: int, upto: int, limit: int) -> StretchPage:
         """Older stretches, for one who lags: few at a time, and never before those who do not."""
         async with self._behind:
-            return await self._store.stretches(tail.root_id, after=after, upto=upto, limit=limit, patient=True)
+            return await self._store.stretches(root_id, after=after, upto=upto, limit=limit, patient=True)
 
     async def changes(self, root_id: int, *, after: int | None = None) -> AsyncIterator[Changes]:
         """Every change of status of a tree beyond a position (None: from now on, and the first item says from where).
@@ -160,7 +195,7 @@ class Feed:
                 told = heard
 
     async def _older_changes(self, tail: Tail, after: int) -> Changes:
-        page = await self.read_behind(tail, after, tail.head, BEHIND_CHANGES)
+        page = await self.read_behind(tail.root_id, after, tail.head, BEHIND_CHANGES)
         return Changes(after, page.to, [change for stretch in page.stretches for change in stretch.changes()])
 
     # --- running
@@ -179,5 +214,11 @@ class Feed:
     async def _tick(self) -> None:
         while True:
             await self.clock.sleep(TICK)
-            for tail in list(self._tails.values()):
-                tail.wake_quiet()
+            now = self.clock.monotonic()
+            self._deleted = [view for view in self._deleted if view.followings]
+            for view in self._deleted:
+                view.wake_quiet(now)
+            for root_id, tail in list(self._tails.items()):
+                if not tail.tidy(now):
+                    del self._tails[root_id]
+                    await tail.close()

@@ -1,6 +1,6 @@
 """What a feed gives its viewers: parts, each one JSON object of the public interface, encoded once and shared.
 
-SSE writes `frame`; the WebSocket writes `data` within its envelope. The bytes of a part never depend on its viewer.
+SSE writes `chunk`; the WebSocket writes `data` within its envelope. The bytes of a part never depend on its viewer.
 """
 
 from bisect import bisect_right
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quaero.gateway.answers import encode
+from quaero.gateway.channel import chunk
 
 MAX_PART = 48 * 1024  # bytes of entries in one part: what a viewer who does not read costs, beside its socket's buffer
 MAX_ENTRIES = 500
@@ -17,21 +18,21 @@ VARIANTS = 8
 class Part:
     """One thing to tell. `token` is the cursor of whoever has it, empty for parts that do not move the position."""
 
-    __slots__ = ("_frame", "data", "kind", "token")
+    __slots__ = ("_chunk", "data", "kind", "token")
 
     def __init__(self, kind: str, data: bytes, token: bytes = b"") -> None:
         self.kind = kind
         self.data = data
         self.token = token
-        self._frame: bytes | None = None
+        self._chunk: bytes | None = None
 
     @property
-    def frame(self) -> bytes:
-        """As a server-sent event. JSON has no raw line ends, so nothing in it can end a field."""
-        if self._frame is None:
+    def chunk(self) -> bytes:
+        """As a server-sent event, in a chunk of its own. JSON has no raw line ends: nothing in it can end a field."""
+        if self._chunk is None:
             told = b"event: %s\ndata: %s\n\n" % (self.kind.encode(), self.data)
-            self._frame = b"id: %s\n%s" % (self.token, told) if self.token else told
-        return self._frame
+            self._chunk = chunk(b"id: %s\n%s" % (self.token, told) if self.token else told)
+        return self._chunk
 
 
 def part(kind: str, data: Any, token: bytes = b"") -> Part:

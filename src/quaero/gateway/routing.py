@@ -8,7 +8,7 @@
 
 `gateway` is the process's state, names in braces come from the path (`JobId`: a number, `str`: as it stands), `query`
 and `body` are decoded into the annotated msgspec type (unknown fields refused), `headers` are the raw ones, `principal`
-is who asks, `receive` tells when they are gone. What it returns is sent as JSON, with status 200; a route that makes
+is who asks, `channel` the way out of a stream. What it returns is sent as JSON, with status 200; a route that makes
 its `Answer` itself says in `answers` what they are, by status. `needs` is the least a caller must be allowed; unless
 said, reading needs a viewer, all else an operator. Signatures are read once, when the routes are declared; a request
 costs a table look-up and the decoding.
@@ -29,6 +29,7 @@ from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
 from quaero.domain.wire import Problem, parse_id
 from quaero.gateway.answers import Answer, Sendable, Stream, error_answer, json_answer, problem_answer
+from quaero.gateway.channel import CHANNEL
 from quaero.gateway.gate import MUTATIONS, BodyTooLargeError
 from quaero.gateway.state import Gateway
 
@@ -102,7 +103,7 @@ class Routes:
 def _route(method: str, path: str, endpoint: Endpoint, needs: Access, answers: Answers) -> Route:
     signature = inspect.signature(endpoint, eval_str=True)
     wants = signature.parameters
-    known = {"gateway", "query", "body", "headers", "receive", "principal", *_names(path)}
+    known = {"gateway", "query", "body", "headers", "channel", "principal", *_names(path)}
     if unknown := set(wants) - known:
         raise TypeError(f"{endpoint.__name__} wants {sorted(unknown)}, a route offers {sorted(known)}")
     body_type = wants["body"].annotation if "body" in wants else None
@@ -202,8 +203,8 @@ class Router:
                 given[name] = _query(scope["query_string"], route.query)
             elif name == "headers":
                 given[name] = dict(scope["headers"])
-            elif name == "receive":
-                given[name] = receive
+            elif name == "channel":
+                given[name] = scope["extensions"][CHANNEL]()
             elif name == "principal":
                 given[name] = scope["principal"]
             elif name == "body" and route.body is not None:

@@ -18,6 +18,7 @@ import uvicorn
 from quaero.domain.errors import InvalidInput
 from quaero.gateway.application import application
 from quaero.gateway.auth.place import Place, is_loopback
+from quaero.gateway.channel import Protocol
 from quaero.gateway.state import Gateway
 from quaero.gateway.websocket import MAX_MESSAGE
 
@@ -107,7 +108,7 @@ async def serve(
     app = application(gateway, Place.of(gateway.settings, listener.getsockname()[1]))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,

@@ -1,19 +1,21 @@
-"""Server-sent events: a feed written out frame by frame, over raw ASGI.
+"""Server-sent events: a feed written out as it comes, one task for each viewer.
 
 The answer is 200 whatever happens later: a browser's EventSource dies for good on any other status, so trouble is told
 in the stream. One exception is wanted: 204 stops a browser that comes back to the end of a closed tree.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Literal
+import logging
+from collections.abc import Coroutine
+from typing import Any, Literal
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Send
 
-from quaero.domain.errors import InvalidInput
+from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.wire import parse_id
 from quaero.gateway.answers import Answer, Sendable
+from quaero.gateway.channel import Channel, chunk
 from quaero.gateway.feed import AtTheEnd
 from quaero.gateway.following import Following
 from quaero.gateway.listing import bounded
@@ -23,6 +25,7 @@ from quaero.gateway.state import Gateway
 from quaero.gateway.viewers import Viewers
 
 routes = Routes()
+log = logging.getLogger(__name__)
 MAX_SERVICE, MAX_JOB = 500, 5_000
 RETRY_MS = 1_000
 SEND_SECONDS = 15.0  # a viewer that takes nothing for so long is closed; its cursor loses it nothing
@@ -60,12 +63,17 @@ class ScopedStreamQuery(StreamQuery, forbid_unknown_fields=True):
 
 
 class EventStream:
-    """One viewer's stream (a `Sendable` and a `Viewer`)."""
+    """One viewer's stream (a `Sendable` and a `Viewer`): the feed calls, and what there is goes out at once.
 
-    def __init__(self, following: Following, viewers: Viewers, receive: Receive) -> None:
+    It has no queue. While the connection is full it takes nothing from the feed, and goes on from its position.
+    """
+
+    def __init__(self, following: Following, viewers: Viewers, channel: Channel) -> None:
         self._following = following
         self._viewers = viewers
-        self._receive = receive
+        self._channel = channel
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work: asyncio.Task[None] | None = None
 
     def leave(self, retry_ms: int) -> None:
         """Say `bye`, then end."""
@@ -74,89 +82,122 @@ class EventStream:
     def close(self) -> None:
         """End at once."""
         self._following.close()
+        self._end()
 
     async def send(self, send: Send, *, with_body: bool = True) -> None:
-        """Write the feed out until it ends, or the viewer leaves or does not read."""
-        watch = asyncio.create_task(self._watch())
+        """Write the feed out until it ends, or the viewer is gone or does not read."""
         try:
             with self._viewers.staying(self):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
                 if with_body:
-                    await self._write(send)
+                    await self._serve()
+            if not self._channel.is_full:
+                await send({"type": "http.response.body", "body": b""})
         finally:
+            self._channel.on_lost = None
             self._following.close()
-            watch.cancel()
+            if self._work is not None:
+                self._work.cancel()
+            if self._channel.is_full:
+                self._channel.abort()
 
-    async def _watch(self) -> None:
-        """Stop when the viewer is gone."""
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-        self._following.close()
+    async def _serve(self) -> None:
+        self._channel.on_lost = self._end
+        self._channel.write(chunk(b"retry: %d\nid: %s\ndata:\n\n" % (RETRY_MS, self._following.token)))
+        self._following.on_news = self._push
+        self._push()
+        await self._ended
 
-    async def _write(self, send: Send) -> None:
-        priming = b"retry: %d\nid: %s\ndata:\n\n" % (RETRY_MS, self._following.token)
-        try:
-            await _send(send, priming)
-            async for part in self._following:
-                await _send(send, part.frame)
-        except TimeoutError:
-            return  # without an end of the body: the connection is cut
-        await send({"type": "http.response.body", "body": b""})
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
 
+    def _push(self) -> None:
+        """Write what the feed has, unless some of it is still on its way."""
+        if self._work is not None:
+            return
+        following, write = self._following, self._channel.write
+        while (part := following.next_part()) is not None:
+            if not write(part.chunk):
+                self._go_on_after(self._drain())
+                return
+        if following.is_closed:
+            self._end()
+        elif following.is_behind:
+            self._go_on_after(following.catch_up())
 
-async def _send(send: Send, frame: bytes) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": frame, "more_body": True})
+    def _go_on_after(self, waiting: Coroutine[Any, Any, None]) -> None:
+        async def work() -> None:
+            try:
+                await waiting
+            except Exception as error:
+                if not isinstance(error, TimeoutError):
+                    log.exception("a stream of tree %s broke off", following.root_id)
+                self.close()
+            self._work = None
+            self._push()
+
+        following = self._following
+        self._work = asyncio.create_task(work())
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._channel.drain()
 
 
 @routes.get("/api/jobs/{id}/logs/stream", answers=EVENTS)
-async def stream_job(gateway: Gateway, id: JobId, query: StreamQuery, headers: Headers, receive: Receive) -> Sendable:
+async def stream_job(gateway: Gateway, id: JobId, query: StreamQuery, headers: Headers, channel: Channel) -> Sendable:
     """The log of a job and all below it, live: history, then what is recorded, without a gap."""
-    return await _stream_job(gateway, id, query, headers, receive)
+    return await _stream_job(gateway, id, query, headers, channel)
 
 
 @routes.get("/api/service/logs/stream", answers=EVENTS)
-async def stream_service(gateway: Gateway, query: ServiceStreamQuery, headers: Headers, receive: Receive) -> Sendable:
+async def stream_service(gateway: Gateway, query: ServiceStreamQuery, headers: Headers, channel: Channel) -> Sendable:
     """The service log, live."""
     limit = bounded("limit", query.limit, 0, MAX_SERVICE)
     scope = gateway.feed.service_scope(query.level)
-    return await _open(gateway, scope, query.cursor, limit, headers, receive)
+    return await _open(gateway, scope, _cursor(headers, query.cursor), limit, channel)
 
 
 @routes.get("/api/logs/stream", answers=EVENTS)
-async def stream_scope(gateway: Gateway, query: ScopedStreamQuery, headers: Headers, receive: Receive) -> Sendable:
+async def stream_scope(gateway: Gateway, query: ScopedStreamQuery, headers: Headers, channel: Channel) -> Sendable:
     """The log of a scope, live: `scope=job&job_id=J`, or `scope=service`."""
     if query.scope == "job":
         job_id = parse_id(query.job_id or "")
         if job_id is None:
             raise InvalidInput("scope=job needs the job_id of a job")
-        return await _stream_job(gateway, job_id, query, headers, receive)
+        return await _stream_job(gateway, job_id, query, headers, channel)
     if query.job_id is not None or query.step is not None:
         raise InvalidInput("job_id and step need scope=job")
     limit = bounded("limit", query.limit, 0, MAX_SERVICE)
     scope = gateway.feed.service_scope(query.level)
-    return await _open(gateway, scope, query.cursor, limit, headers, receive)
+    return await _open(gateway, scope, _cursor(headers, query.cursor), limit, channel)
 
 
 async def _stream_job(
-    gateway: Gateway, job_id: int, query: StreamQuery, headers: Headers, receive: Receive
+    gateway: Gateway, job_id: int, query: StreamQuery, headers: Headers, channel: Channel
 ) -> Sendable:
     limit = bounded("limit", query.limit, 0, MAX_JOB)
-    scope = await gateway.feed.scope(job_id, step=query.step, level=query.level)
-    return await _open(gateway, scope, query.cursor, limit, headers, receive)
-
-
-async def _open(
-    gateway: Gateway,
-    scope: Scope,
-    cursor: str | None,
-    limit: int,
-    headers: Mapping[bytes, bytes],
-    receive: Receive,
-) -> Sendable:
-    last = headers.get(b"last-event-id", b"").decode("latin-1")
+    cursor = _cursor(headers, query.cursor)
     try:
-        following = await gateway.feed.follow(scope, cursor=last or cursor, limit=limit)
+        scope = await gateway.feed.scope(job_id, step=query.step, level=query.level)
+        return await _open(gateway, scope, cursor, limit, channel)
+    except NotFound:
+        if cursor and await gateway.store.job(job_id) is None:
+            following = gateway.feed.follow_deleted(job_id, cursor)
+            if following is not None:
+                return EventStream(following, gateway.viewers, channel)
+        raise
+
+
+def _cursor(headers: Headers, cursor: str | None) -> str | None:
+    """Where a viewer goes on: what its browser says wins, for that is newer than the address."""
+    return headers.get(b"last-event-id", b"").decode("latin-1") or cursor
+
+
+async def _open(gateway: Gateway, scope: Scope, cursor: str | None, limit: int, channel: Channel) -> Sendable:
+    try:
+        following = await gateway.feed.follow(scope, cursor=cursor, limit=limit)
     except AtTheEnd:
         return Answer(status=204)
-    return EventStream(following, gateway.viewers, receive)
+    return EventStream(following, gateway.viewers, channel)

@@ -8,8 +8,9 @@ costs: at least the batch interval apart, at most a second; a terminal change is
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,16 +18,15 @@ from quaero.clock import Clock
 from quaero.domain.errors import StoreUnavailable
 from quaero.domain.status import JobStatus
 from quaero.gateway.kin import Kin
-from quaero.gateway.lookout import Lookout
+from quaero.gateway.lookout import Lookout, Moved
+from quaero.gateway.pace import Pace
 from quaero.gateway.scope import Scope
 from quaero.gateway.view import View
 from quaero.storage.port import Change, Mark, Store
 
-BUDGET = 0.25  # of this process's time, for one tree
-SLOWEST = 1.0  # seconds between flushes under load
 READ_AT_ONCE = 5_000  # entries
 SLICE_SECONDS = 0.005  # the event loop is never held longer by a fan-out
-FIRST_SLICE = 200  # viewers
+CHECK_EVERY = 16  # viewers told between looks at the clock
 CHANGES_KEPT = 64  # flushes
 LINGER = 5.0  # seconds a tree without viewers is kept warm
 
@@ -46,37 +46,60 @@ class Tail:
     """Follows one tree while anybody watches it."""
 
     def __init__(
-        self, root_id: int, head: int, *, store: Store, lookout: Lookout, kin: Kin, clock: Clock, interval: float
+        self, root_id: int, head: int, *, store: Store, lookout: Lookout, kin: Kin, clock: Clock, pace: Pace
     ) -> None:
         self.root_id = root_id
         self.head = head
         self.oldest = 1
         self.views: dict[Scope, View] = {}
-        self._changes: deque[Changes] = deque(maxlen=CHANGES_KEPT)
-        self._hearers = 0
-        self._flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.tree = f"{store.incarnation}.{root_id}.".encode()
+        self._tree = f"{store.incarnation}.{root_id}.".encode()
         self._store = store
         self._lookout = lookout
         self._kin = kin
         self._clock = clock
-        self._least = interval
-        self._interval = interval
+        self._pace = pace
         self._dirty = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._watched: dict[int, Callable[[Mark | None], None]] = {}
-        self._slice = FIRST_SLICE
+        self._watched: dict[int, Moved] = {}
+        self._changes: deque[Changes] = deque(maxlen=CHANGES_KEPT)
+        self._hearers = 0
+        self._held = 0
+        self._flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watch(root_id)
         self._task = asyncio.create_task(self._run())
 
+    # --- who watches
+
     def view(self, scope: Scope) -> View:
-        """The view of a scope, made if it is new."""
+        """The view of a scope, made if it is new; `view.ready` once it stands where the tail does."""
         view = self.views.get(scope)
         if view is None:
-            view = self.views[scope] = View(scope, self._kin, self.head, self.tree)
+            view = self.views[scope] = View(scope, self._kin, self.head, self._tree, self._clock.monotonic())
             self._watch(scope.job_id)
             self._dirty.set()
+            self._urgent.set()
         return view
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all views for the length of a block."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+
+    def tidy(self, now: float) -> bool:
+        """Let quiet viewers speak, and views go that nobody has watched for a while; whether anything is left."""
+        for view in list(self.views.values()):
+            view.wake_quiet(now)
+            if view.followings or self._held:
+                view.left_at = now
+            elif now - view.left_at >= LINGER:
+                del self.views[view.scope]
+        for job_id in set(self._watched) - {self.root_id} - {scope.job_id for scope in self.views}:
+            self._lookout.unwatch(job_id, self._watched.pop(job_id))
+        return bool(self.views or self._hearers or self._held)
 
     def _watch(self, job_id: int) -> None:
         if job_id in self._watched:
@@ -129,7 +152,7 @@ class Tail:
     async def _run(self) -> None:
         while True:
             await self._dirty.wait()
-            began = self._clock.monotonic()
+            began, spent = self._clock.monotonic(), time.thread_time()
             self._dirty.clear()
             self._urgent.clear()
             try:
@@ -137,9 +160,8 @@ class Tail:
             except StoreUnavailable as error:
                 log.warning("viewers of %s wait: %s", self.root_id, error)
                 self._dirty.set()
-            cost = self._clock.monotonic() - began
-            self._interval = min(max(self._least, cost / BUDGET), SLOWEST)
-            await self._pause(began + self._interval - self._clock.monotonic())
+            interval = self._pace.after(self.root_id, time.thread_time() - spent)
+            await self._pause(began + interval - self._clock.monotonic())
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
@@ -153,15 +175,15 @@ class Tail:
         for view in self.views.values():
             if view.head != self.head:  # it was made while the last flush was under way
                 view.restart(self.head)
-        standings = {
-            job_id: await self._store.standing(job_id)
-            for job_id in {view.scope.job_id for view in self.views.values() if not view.scope.is_service}
-        }
+        jobs = {scope.job_id for scope in self.views if not scope.is_service}
+        standings = {job_id: await self._store.standing(job_id) for job_id in jobs}
         while await self._read_on():
             await self._fan_out()
         for view in self.views.values():
             if view.scope.job_id in standings:
                 view.tell(standings[view.scope.job_id])
+            if view.head == self.head:
+                view.ready.set()
         await self._fan_out()
 
     async def _read_on(self) -> bool:
@@ -176,6 +198,9 @@ class Tail:
         to = max(page.to, prev)
         if to > self.head:
             for view in list(self.views.values()):
+                if not view.followings and not self._held:
+                    view.restart(to)
+                    continue
                 more = await view.encode(page.stretches, prev, to)
                 if view.head == prev:
                     view.extend(more)
@@ -184,25 +209,17 @@ class Tail:
         self.head = to
         return to < page.head
 
-    def wake_quiet(self) -> None:
-        """Let those who were quiet for long say that they live."""
-        for view in self.views.values():
-            for following in list(view.followings):
-                if following.is_due:
-                    following.wake()
-
     async def _fan_out(self) -> None:
-        """Wake everybody who waits, in slices no longer than `SLICE_SECONDS`."""
+        """Tell all who follow a view with news, never holding the event loop longer than `SLICE_SECONDS`."""
         self._flushed.set_result(None)
         self._flushed = asyncio.get_running_loop().create_future()
-        woken, began = 0, self._clock.monotonic()
+        began = time.perf_counter()
         for view in list(self.views.values()):
-            for following in list(view.followings):
-                if not following.wake():
-                    continue
-                woken += 1
-                if woken >= self._slice:
+            if not view.has_news:
+                continue
+            view.has_news = False
+            for n, following in enumerate(list(view.followings)):
+                following.wake()
+                if n % CHECK_EVERY == 0 and time.perf_counter() - began > SLICE_SECONDS:
                     await asyncio.sleep(0)
-                    took = max(self._clock.monotonic() - began, 1e-6)
-                    self._slice = max(10, min(2_000, int(self._slice * SLICE_SECONDS / took)))
-                    woken, began = 0, self._clock.monotonic()
+                    began = time.perf_counter()

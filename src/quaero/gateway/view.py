@@ -1,68 +1,115 @@
 """One filter class of one watched tree: its newest entries encoded once, its status, and who waits for more.
 
-Viewers of equal scopes share a view. It keeps a bounded stretch of cuts that ends at the tail's head; whoever is
-behind it reads the store for itself until it has caught up.
+Viewers of equal scopes share a view. It keeps a bounded number of cuts without a hole from `start` to `head`, the
+tail's head; whoever is behind `start` reads the store, together with others if it is not far.
 """
 
+import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from quaero.domain.entries import Entry
-from quaero.domain.wire import wire_entry
+from quaero.domain.wire import rfc3339, wire_entry
 from quaero.gateway.answers import encode
 from quaero.gateway.kin import Kin
-from quaero.gateway.parts import Cut, Part, cuts
+from quaero.gateway.parts import Cut, Part, cuts, part
 from quaero.gateway.scope import Scope
-from quaero.gateway.told import told_status
-from quaero.storage.port import Standing, Stretch
+from quaero.gateway.told import Ping, told_status
+from quaero.storage.port import Standing, Stretch, StretchPage
 
 if TYPE_CHECKING:
     from quaero.gateway.following import Following
 
 HOT_BYTES = 4 << 20  # of cuts one view keeps at most
+REACH = 10_000  # entries it reaches back for those who come
+ENCODED_AT_ONCE = 500  # entries, before others have their turn
+
+Read = Callable[[int, int, int, int], Awaitable[StretchPage]]
+"""Reads older stretches: of a tree, beyond a position, up to one, about so many entries."""
 
 
 class View:
-    """See the module. `start` is the position its cuts begin after; they end at `head`."""
+    """See the module."""
 
-    def __init__(self, scope: Scope, kin: Kin, head: int, tree: bytes) -> None:
+    def __init__(self, scope: Scope, kin: Kin, head: int, tree: bytes, now: float) -> None:
         self.scope = scope
         self.tree = tree  # how tokens of this tree begin
         self.start = self.head = head
-        self.cuts: list[Cut] = []
-        self.followings: set[Following] = set()
+        self.followings: dict[Following, None] = {}
+        self.left_at = now
         self.status: Part | None = None
         self.status_no = 0
         self.log_head = 0
         self.is_terminal = False
         self.is_gone = False
-        self._kin = kin
+        self.has_news = False
+        self.ready = asyncio.Event()
+        self.searching = asyncio.Lock()
+        self._cuts: list[Cut] = []
         self._size = 0
+        self._kin = kin
         self._told = b""
+        self._ping: tuple[tuple[int, int, int], Part] | None = None
+        self._reaching = asyncio.Lock()
+
+    def add(self, following: "Following") -> None:
+        """Somebody follows."""
+        self.followings[following] = None
+
+    def remove(self, following: "Following") -> None:
+        """Somebody follows no more."""
+        self.followings.pop(following, None)
+
+    def wake_quiet(self, now: float) -> None:
+        """Let those who were quiet for long say that they live."""
+        for following in list(self.followings):
+            following.wake_if_quiet(now)
+
+    # --- entries
 
     def next_cut(self, at: int) -> Cut | None:
-        """The cut that holds what comes after a position within (start, head)."""
-        n = bisect_right(self.cuts, at, key=lambda cut: cut.to)
-        return self.cuts[n] if n < len(self.cuts) else None
+        """The cut that holds what comes after a position not before `start`."""
+        found = self._cuts
+        if not found or found[-1].to <= at:
+            return None
+        if found[-1].prev <= at:
+            return found[-1]
+        return found[bisect_right(found, at, key=lambda cut: cut.to)]
 
     def start_of_last(self, n: int) -> int | None:
         """The position before the last `n` entries, None if the view does not reach back so far."""
-        for cut in reversed(self.cuts):
+        if not n:
+            return self.head
+        for cut in reversed(self._cuts):
             if n <= len(cut.seqs):
-                return cut.seqs[-n] - 1 if n else self.head
+                return cut.seqs[-n] - 1
             n -= len(cut.seqs)
-        return self.head if not n else None
+        return None
 
     async def encode(self, stretches: Iterable[Stretch], prev: int, to: int) -> list[Cut]:
         """The matching entries of some stretches, as cuts."""
         where = self.scope.where
-        found = [e for s in stretches for e in s.entries(level=where.level, step_id=where.step_id)]
-        own = await self._own(found)
+        seqs: list[int] = []
+        encoded: list[bytes] = []
+        batch: list[Entry] = []
+        for stretch in stretches:
+            for entry in stretch.entries(level=where.level, step_id=where.step_id):
+                batch.append(entry)
+                if len(batch) >= ENCODED_AT_ONCE:
+                    await self._encode(batch, seqs, encoded)
+                    batch = []
+                    await asyncio.sleep(0)
+        await self._encode(batch, seqs, encoded)
+        return cuts(prev, to, seqs, encoded)
+
+    async def _encode(self, batch: list[Entry], seqs: list[int], encoded: list[bytes]) -> None:
+        own = await self._own(batch)
         changed = [e.job_id for e in own if e.fields and "status" in e.fields and e.job_id != self.scope.job_id]
         if changed:
             await self._kin.learn(changed)
-        return cuts(prev, to, [entry.seq for entry in own], [self._entry(entry) for entry in own])
+        seqs += [entry.seq for entry in own]
+        encoded += [self._entry(entry) for entry in own]
 
     async def _own(self, entries: list[Entry]) -> list[Entry]:
         job_id = self.scope.where.job_id
@@ -79,25 +126,52 @@ class View:
 
     def extend(self, more: list[Cut]) -> None:
         """Take what came after `head`; the oldest is let go beyond a bound."""
-        self.cuts += more
         self.head = more[-1].to
+        found = self._cuts
+        if not more[0].seqs and found and not found[-1].seqs:
+            found[-1].to = self.head
+            return
+        found += more
+        self.has_news = self.has_news or bool(more[0].seqs)
         self._size += sum(cut.size for cut in more)
         gone = 0
-        while self._size > HOT_BYTES and gone < len(self.cuts) - 1:
-            self._size -= self.cuts[gone].size
-            self.start = self.cuts[gone].to
+        while self._size > HOT_BYTES and gone < len(found) - 1:
+            self._size -= found[gone].size
+            self.start = found[gone].to
             gone += 1
-        del self.cuts[:gone]
+        del found[:gone]
 
     def restart(self, head: int) -> None:
         """Forget everything: what was kept does not join what comes."""
-        self.cuts, self._size = [], 0
+        self._cuts, self._size = [], 0
         self.start = self.head = head
+        self.has_news = True
+
+    async def reach_back_to(self, position: int, read: Read) -> bool:
+        """Hold what came after a position that is not far back, read once for all who come; whether it is held."""
+        async with self._reaching:
+            upto = self.start
+            if position >= upto:
+                return True
+            if upto - position > REACH:
+                return False
+            page = await read(self.scope.root_id, position, upto, REACH)
+            if page.oldest - 1 > position or page.to < upto or not page.head:
+                return False
+            more = await self.encode(page.stretches, position, upto)
+            size = sum(cut.size for cut in more)
+            if self.start == upto and self._size + size <= HOT_BYTES:
+                self._cuts[:0] = more
+                self._size += size
+                self.start = position
+            return self.start <= position
+
+    # --- state
 
     def tell(self, standing: Standing | None) -> None:
         """Take the state of its job as it is now; None: the job is gone."""
         if standing is None:
-            self.is_gone = True
+            self.has_news = self.is_gone = True
             return
         was_terminal = self.is_terminal
         self.is_terminal = standing.job.is_terminal
@@ -108,3 +182,11 @@ class View:
             self.log_head = told.log_head
             self.status = Part("status", data)
             self.status_no += 1
+            self.has_news = True
+
+    def ping(self, position: int, now: int) -> Part:
+        """A sign of life at a position; within a second it is the same for all who are there."""
+        key = (position, self.head, now // 1_000_000)
+        if self._ping is None or self._ping[0] != key:
+            self._ping = key, part("ping", Ping(rfc3339(now), self.head), b"%s%d" % (self.tree, position))
+        return self._ping[1]

@@ -161,7 +161,7 @@ async def test_a_reopened_tree_goes_on(live: Gateway, worker: Worker, job: Job, 
 
 async def test_a_tree_deleted_before_it_was_read_is_a_gap(live: Gateway, worker: Worker, job: Job, client: Any) -> None:
     await worker.finish(job)
-    viewer = await watch(live, job.id)
+    viewer = await watch(live, job.id, cursor=f"{live.store.incarnation}.{job.root_id}.0")
 
     await client.delete(f"/api/jobs/{job.id}")
 

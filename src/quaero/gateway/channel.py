@@ -1,0 +1,74 @@
+"""The way out of a stream: straight to its connection, past the library's bookkeeping for ordinary answers.
+
+A stream writes the same bytes to thousands of connections; through ASGI each of them costs a message, a copy and a
+task. Our protocol class hands a `Channel` to whoever asks for one in `scope["extensions"]`; the answer is begun and
+ended through ASGI as always. A channel also knows two things ASGI does not tell: that the other side is gone, at once,
+and how to cut a connection whose other side takes nothing (closing it would wait for that).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+CHANNEL = "quaero.channel"
+
+
+def chunk(data: bytes) -> bytes:
+    """Bytes as one chunk of an answer of unknown length."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class Channel:
+    """One connection, while an answer on it is under way. `on_lost` is called once when the other side is gone."""
+
+    __slots__ = ("_flow", "_transport", "on_lost")
+
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
+        self._transport = transport
+        self._flow = flow
+        self.on_lost: Callable[[], None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the other side takes less than it is sent: what is written now waits in memory."""
+        return self._flow.write_paused
+
+    def write(self, chunk: bytes) -> bool:
+        """Write a chunk; whether there is room for another one."""
+        self._transport.write(chunk)
+        return not self._flow.write_paused
+
+    async def drain(self) -> None:
+        """Wait for room."""
+        await self._flow.drain()
+
+    def abort(self) -> None:
+        """Cut the connection and forget what was not taken."""
+        self._transport.abort()
+
+
+class Protocol(HttpToolsProtocol):
+    """The library's protocol, which also gives out channels."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._channel: Channel | None = None
+
+    def on_message_begin(self) -> None:
+        """A request begins: offer a channel for its answer."""
+        super().on_message_begin()
+        self.scope["extensions"] = {CHANNEL: self._open}  # type: ignore[dict-item]
+
+    def _open(self) -> Channel:
+        self._channel = Channel(self.transport, self.flow)
+        return self._channel
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side is gone."""
+        super().connection_lost(exc)
+        channel, self._channel = self._channel, None
+        if channel is not None and channel.on_lost is not None:
+            channel.on_lost()
