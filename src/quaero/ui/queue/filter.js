@@ -5,7 +5,7 @@ import { NO_FILTER } from "./reducer.js";
 export const SINCE = { "": "Any time", "15m": "Last 15 minutes", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days" };
 const MINUTES = { "15m": 15, "1h": 60, "24h": 1_440, "7d": 10_080 };
 
-export const ORDERS = { "-created_at": "Newest first", created_at: "Oldest first", "-duration": "Longest first" };
+export const ORDERS = { "-created_at": "Newest first", created_at: "Oldest first" };
 
 /** The filter an address stands for; what it does not know is left out. */
 export function fromParams(params) {

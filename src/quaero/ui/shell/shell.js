@@ -11,7 +11,7 @@ import { go } from "./router.js";
 import { toasts } from "./toast.js";
 import { nextTheme } from "./theme.js";
 
-const PLACES = [["queue", "/", "Queue"]];
+const PLACES = [["queue", "/", "Queue"], ["definitions", "/definitions", "Definitions"], ["documents", "/documents", "Documents"], ["settings", "/settings", "Settings"]];
 const WORDS = {
   connecting: ["Connecting", "Reading for the first time"],
   live: ["Live", "What you see follows the store within a second"],

@@ -13,7 +13,7 @@ import { subscribe } from "../live/connection.js";
 import { go } from "../shell/router.js";
 import { complain } from "../shell/toast.js";
 
-export const ORDERS = { created_at: "In order", "-created_at": "Newest first", "-duration": "Longest first" };
+export const ORDERS = { created_at: "In order", "-created_at": "Newest first" };
 const AGAIN_MS = 1_000;
 const phone = matchMedia("(max-width: 760px)");
 

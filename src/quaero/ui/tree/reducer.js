@@ -50,7 +50,7 @@ export function offered({ job, steps }) {
   return {
     children: hasChildren,
     errors: !!job && (job.tally.failed > 0 || job.status === "failed"),
-    slow: false,
+    slow: hasChildren,
     timeline: !!job && job.parent_id === null,
     log: true,
     details: true,

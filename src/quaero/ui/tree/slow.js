@@ -17,7 +17,7 @@ export function slowPanel() {
       setProperty(element, "hidden", !visible);
       if (!visible) return;
       slow.show(slowest, (job) => duration(elapsed(job)), "Nothing has begun yet");
-      silent.show(quiet, (job) => ago(job.last_entry_at ?? job.started_at), "Nothing is running");
+      silent.show(quiet, (job) => ago(job.silent_since ?? job.started_at), "Nothing is running");
     },
   };
 }

@@ -80,8 +80,9 @@ export function openTree(main, { id, params }) {
     async slow() {
       const { scope } = store.state;
       const ask = (query) => read(`/api/jobs/${scope}/children`, { limit: RANKED, ...query }, reading.signal);
-      const [slowest, silent] = await Promise.all([ask({ order: "-duration" }), ask({ order: "-silent", status: "running" })]);
-      dispatch({ type: "ranked", scope, slowest: slowest.jobs, silent: silent.jobs });
+      const [slowest, silent] = await Promise.all([ask({ order: "-duration" }), ask({ order: "-silent" })]);
+      const since = silent.silent_since ?? {};
+      dispatch({ type: "ranked", scope, slowest: slowest.jobs, silent: silent.jobs.map((job) => ({ ...job, silent_since: since[job.id] })) });
     },
     async timeline() {
       const { logs } = await read(`/api/jobs/${id}/logs`, { level: "info", order: "asc", limit: 2_000 }, reading.signal);

@@ -1,0 +1,43 @@
+// The settings page's tables: configuration, tokens, audit, health.
+
+import { ago, dateTime, duration } from "../kit/format.js";
+import { h } from "../kit/dom.js";
+import { button } from "../kit/control.js";
+
+const table = (label, heads, rows) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: "plain" },
+  h("thead", null, h("tr", null, heads.map((text) => h("th", { scope: "col", text })))), h("tbody", null, rows)));
+
+const row = (first, ...cells) => h("tr", null, h("th", { scope: "row", class: "mono", text: first }), cells.map((cell) => h("td", null, cell)));
+
+/** Every setting with its value and where it was written. */
+export function configurationTable(settings) {
+  return table("Configuration", ["Setting", "Value", "Written in", "Meaning"], settings.map((one) => {
+    const line = row(one.key, h("span", { class: "mono", text: one.value === "" ? "(empty)" : one.value }), h("span", { class: one.source === "default" ? "soft" : "", text: one.source }), h("span", { class: "soft", text: `${one.meaning} (${one.variable})` }));
+    if (one.source !== "default") line.className = "set";
+    return line;
+  }));
+}
+
+/** Who may come in. `revoke(token)` is each one's button. */
+export function tokensTable(tokens, revoke) {
+  return table("Tokens", ["Id", "Name", "Scope", "Made", "Expires", "Last used", ""], tokens.map((one) => row(one.id, one.name, one.scope, ago(one.created_at),
+    one.expires_at ? dateTime(one.expires_at) : "never", one.last_used_at ? ago(one.last_used_at) : "never",
+    one.revoked_at ? h("span", { class: "soft", text: `revoked ${ago(one.revoked_at)}` }) : button("trash", "Revoke", () => revoke(one), { class: "quiet small", "aria-label": `Revoke ${one.name}` }))));
+}
+
+/** Who did what. */
+export function auditTable(entries) {
+  return table("Audit", ["When", "Who", "From", "Did", "To", "Answer"], entries.map((one) => row(dateTime(one.at), one.who, one.address, h("span", { class: "mono", text: one.action }), one.target, String(one.status))));
+}
+
+/** How this server and its workers are. */
+export function healthFacts({ version, ready, stats, session }) {
+  const facts = [
+    ["Version", version.version], ["Serves", ready ? "yes" : "no: it is stopping, or its store does not answer"], ["This process", version.server_instance_id], ["Incarnation of the store", version.incarnation],
+    ["You are", `${session.name} (${session.scope})`], ["Your session ends", session.expires_at ? dateTime(session.expires_at) : "never"],
+    ["Throughput", `${stats.throughput.toFixed(1)} jobs per second over the last minute`],
+    ["Pick-up", stats.latency ? `median ${duration(stats.latency.p50_ms)}, 95 % within ${duration(stats.latency.p95_ms)}, longest ${duration(stats.latency.max_ms)}` : "nothing started in the last minute"],
+  ];
+  const workers = table("Workers", ["Worker", "Host", "Process", "State", "Started", "Lease until"], stats.workers.map((one) => row(one.id, one.host, String(one.pid), one.state, ago(one.started_at), dateTime(one.lease_until))));
+  return [h("dl", { class: "facts num" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { text: value })])), h("h3", { text: "Workers" }), stats.workers.length ? workers : h("p", { class: "warning", text: "No worker is running: nothing will be picked up." })];
+}
