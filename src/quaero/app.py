@@ -18,15 +18,16 @@ import msgspec
 
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Line, parse_level
-from quaero.domain.errors import QuaeroError, StoreUnavailable
+from quaero.domain.errors import InvalidInput, QuaeroError, StoreUnavailable
 from quaero.doorbell.local import LocalDoorbell
+from quaero.doorbell.port import Doorbell
 from quaero.engine.protocol import Setup
 from quaero.engine.servicelog import ServiceLog, heard
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
 from quaero.storage.sqlite import database_path
-from quaero.storage.sqlstore import SqlStore
+from quaero.storage.sqlstore import NO_DRIVER, SqlStore, is_postgres
 
 BAD_INPUT, FENCED = 2, 75
 _PR_SET_PDEATHSIG = 1
@@ -52,10 +53,9 @@ async def open_store(settings: Settings, clock: Clock | None = None) -> AsyncIte
 @asynccontextmanager
 async def open_store_and_bell(
     settings: Settings, clock: Clock | None = None
-) -> AsyncIterator[tuple[SqlStore, LocalDoorbell]]:
-    """The store, and the doorbell on which other processes' commits are heard. `clock`: the machine's unless given."""
-    path = database_path(settings.store.url)
-    bell = LocalDoorbell(path)
+) -> AsyncIterator[tuple[SqlStore, Doorbell]]:
+    """The store, and the doorbell on which other processes' commits are heard. `clock`: the store's unless given."""
+    bell = open_doorbell(settings.store.url)
     try:
         async with await asyncio.to_thread(_open, settings, bell, clock) as store:
             yield store, bell
@@ -63,7 +63,18 @@ async def open_store_and_bell(
         bell.close()
 
 
-def _open(settings: Settings, bell: LocalDoorbell, clock: Clock | None) -> SqlStore:
+def open_doorbell(url: str) -> Doorbell:
+    """The doorbell of the store at a URL."""
+    if not is_postgres(url):
+        return LocalDoorbell(database_path(url))
+    try:
+        from quaero.doorbell.postgres import PostgresDoorbell
+    except ImportError:
+        raise InvalidInput(NO_DRIVER) from None
+    return PostgresDoorbell(url)
+
+
+def _open(settings: Settings, bell: Doorbell, clock: Clock | None) -> SqlStore:
     level = parse_level(settings.logs.child_changes)
     try:
         return SqlStore.open(settings.store.url, clock=clock, child_changes=level, on_commit=bell.ring)
@@ -82,7 +93,7 @@ async def refuse_open(settings: Settings) -> None:
 
 
 def make_worker(
-    store: SqlStore, bell: LocalDoorbell, settings: Settings, app: str | None, root_id: int | None = None
+    store: SqlStore, bell: Doorbell, settings: Settings, app: str | None, root_id: int | None = None
 ) -> Worker:
     """A worker on this store; with `root_id` it takes jobs of that tree only."""
     sections = {"crawler": settings.crawler, "command": settings.command}
@@ -109,7 +120,7 @@ def make_worker(
     return Worker(store, bell, SystemClock(), config)
 
 
-async def _work(store: SqlStore, bell: LocalDoorbell, order: Order, until: asyncio.Event) -> None:
+async def _work(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.Event) -> None:
     """Run one worker until `until` is set, then drain. Raises AppBrokenError if the application does not import."""
     worker = make_worker(store, bell, order.settings, order.app)
     worker.on_ready = _tell_ready
@@ -134,7 +145,7 @@ def _leave_fenced(reason: str) -> NoReturn:
     os._exit(FENCED)
 
 
-async def _serve(store: SqlStore, bell: LocalDoorbell, order: Order, until: asyncio.Event) -> None:
+async def _serve(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.Event) -> None:
     """Serve the gateway on the inherited socket until `until` is set."""
     from quaero.gateway.server import serve
     from quaero.gateway.state import Gateway

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from quaero.app import make_worker, open_store_and_bell
+from quaero.app import make_worker, open_doorbell, open_store_and_bell
 from quaero.domain.definitions import parse
 from quaero.domain.entries import Entry
 from quaero.domain.job import Job
 from quaero.domain.status import WORDS
-from quaero.doorbell.local import LocalDoorbell
+from quaero.doorbell.port import Doorbell
 from quaero.engine.lifecycle.cancel import cancel
 from quaero.engine.lifecycle.definitions import run_definition
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
@@ -53,7 +53,7 @@ def settings_for(
 class Engine:
     """A running worker and its store. Make it with `running`."""
 
-    def __init__(self, settings: Settings, store: SqlStore, bell: LocalDoorbell, ear: LocalDoorbell) -> None:
+    def __init__(self, settings: Settings, store: SqlStore, bell: Doorbell, ear: Doorbell) -> None:
         self.settings = settings
         self.store = store
         self.bell = bell
@@ -208,7 +208,7 @@ def error(job: Job) -> dict[str, Any]:
 async def running(settings: Settings, *, workers: int = 1, app: str = APP) -> AsyncIterator[Engine]:
     """An engine for the length of a block; at its end the workers drain and the store must pass the doctor."""
     async with open_store_and_bell(settings) as (store, bell):
-        ear = LocalDoorbell(store.path)
+        ear = open_doorbell(settings.store.url)
         engine = Engine(settings, store, bell, ear)
         try:
             for _ in range(workers):

@@ -45,7 +45,7 @@ async def test_who_waits_too_long_is_told_and_nothing_that_was_accepted_is_lost(
         chatty = await engine.submit("chatters", {"lines": 5_000})
         await engine.says(chatty, "line 0")
 
-        with locked(program.store), locked(engine.store.path) as timer:
+        with locked(program.store), locked(place / "quaero.db") as timer:
             waits = asyncio.create_task(engine.submit("add"))
             refused = await asyncio.to_thread(program.run, "submit", "add", code=4)
             assert timer.is_alive()

@@ -138,7 +138,7 @@ def test_the_lock_has_every_dependency_with_hashes_and_no_address(name: str) -> 
     lock = (TOP / "requirements" / name).read_text()
     wanted = project["project"]["dependencies"] + project["build-system"]["requires"]
     wanted += project["dependency-groups"]["dev"] if name == "dev.txt" else []
-    names = {re.split(r"[<>=]", line)[0].replace("_", "-").lower() for line in wanted}
+    names = {re.split(r"[\[<>=]", line)[0].replace("_", "-").lower() for line in wanted}
 
     locked = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
 

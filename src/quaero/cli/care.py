@@ -53,13 +53,13 @@ def backup(where: Where, path: Path) -> None:
 def restore(where: Where, path: Path, replace: bool) -> None:
     """Make the store from the backup at PATH. Nothing may run on it."""
     from quaero.keeping import restore as put_back
-    from quaero.keeping import store_path
+    from quaero.keeping import store_name
 
     settings = where.settings()
     aside = put_back(settings, path, replace=replace)
     if aside is not None:
         output.message(f"the store that was there is now {aside}")
-    output.result(f"restored {store_path(settings)} from {path}")
+    output.result(f"restored {store_name(settings)} from {path}")
 
 
 @click.command(epilog=examples("quaero init", "quaero init --store sqlite:////var/lib/quaero/quaero.db"))
@@ -67,7 +67,7 @@ def restore(where: Where, path: Path, replace: bool) -> None:
 def init(where: Where) -> None:
     """Make an empty store and the directory of definitions, where they do not exist."""
     from quaero.app import open_store
-    from quaero.keeping import store_path
+    from quaero.keeping import exists, store_name
 
     settings = where.settings()
 
@@ -75,9 +75,9 @@ def init(where: Where) -> None:
         async with open_store(settings):
             pass
 
-    is_new = not store_path(settings).exists()
+    is_new = not exists(settings)
     asyncio.run(make())
     folder = Path(settings.jobs.definitions_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    output.result(f"{store_path(settings)}: {'made' if is_new else 'was there already'}")
+    output.result(f"{store_name(settings)}: {'made' if is_new else 'was there already'}")
     output.result(f"{folder}: definitions are read from here")

@@ -109,12 +109,12 @@ async def _all(where: Where) -> tuple[dict[str, "Definition"], list[str]]:
     """Definitions by id (the directory's win), and what is wrong with files of the directory."""
     from quaero.app import open_store
     from quaero.domain.definitions import from_stored, load_dir
-    from quaero.keeping import store_path
+    from quaero.keeping import exists
 
     settings = where.settings()
     loaded = load_dir(settings.jobs.definitions_dir)
     found: dict[str, Definition] = {}
-    if store_path(settings).is_file():
+    if exists(settings):
         async with open_store(settings) as store:
             for (body,) in await store.rows("select body from definition order by id"):
                 stored = from_stored(body.encode())

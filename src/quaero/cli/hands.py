@@ -16,7 +16,7 @@ from quaero.engine.worker.worker import Worker
 from quaero.settings import Settings
 
 if TYPE_CHECKING:
-    from quaero.doorbell.local import LocalDoorbell
+    from quaero.doorbell.port import Doorbell
     from quaero.storage.sqlstore import SqlStore
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class OurHands:
 
 @asynccontextmanager
 async def find_hands(
-    store: "SqlStore", bell: "LocalDoorbell", settings: Settings, app: str | None, kinds: frozenset[str]
+    store: "SqlStore", bell: "Doorbell", settings: Settings, app: str | None, kinds: frozenset[str]
 ) -> AsyncIterator[Hands]:
     """The live workers, if together they know all these kinds; else a worker of our own."""
     if await _are_known_by_live_workers(store, kinds):

@@ -43,9 +43,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True):
     """Where jobs and journals are kept."""
 
-    url: Annotated[str, Meta(min_length=1, description="`sqlite:///PATH` (relative to where Quaero starts)")] = (
-        "sqlite:///data/quaero.db"
-    )
+    url: Annotated[
+        str, Meta(min_length=1, description="`sqlite:///PATH` (relative to where Quaero starts) or `postgresql://…`")
+    ] = "sqlite:///data/quaero.db"
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,7 +111,7 @@ def _failures(
     """For each child the number of the group it failed with."""
     codes = bytearray(len(statuses))
     sql = (
-        "select id, json_extract(error, '$.fingerprint') from job"
+        f"select id, {db.dialect.field('error', 'fingerprint')} from job"
         f" where parent_id = ? and status = {int(FAILED)} order by id"
     )
     places = iter(runs)

@@ -1,4 +1,4 @@
-"""The five things a transaction needs of a database, and the words in which two databases differ.
+"""What a transaction needs of a database; `dialect` has the words in which two databases differ.
 
 Scripts and the ledger are one text for SQLite and PostgreSQL: parameters are `?`, a list of numbers is one parameter
 made by `array` and matched by `{column} in_array`. Nothing here knows what a job is.
@@ -7,11 +7,17 @@ made by `array` and matched by `{column} in_array`. Nothing here knows what a jo
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from quaero.storage.dialect import Dialect
+
 Row = tuple[Any, ...]
 
 
 class Connection(Protocol):
     """One database connection, used by one thread at a time."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The words of this database."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
@@ -27,3 +33,9 @@ class Connection(Protocol):
 
     def array(self, values: Iterable[int | str]) -> Any:
         """The parameter that binds a list for `member`."""
+
+    def script(self, sql: str) -> None:
+        """Several statements without parameters."""
+
+    def new_ids(self, n: int) -> int:
+        """The first of `n` consecutive ids, above every id ever given."""

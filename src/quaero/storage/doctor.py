@@ -34,9 +34,8 @@ def examine(db: Connection, now: int) -> list[Finding]:
 
 
 def _integrity(db: Connection, now: int) -> Iterator[Finding]:
-    for (message,) in db.rows("pragma integrity_check(20)"):
-        if message != "ok":
-            yield Finding("I15", "database", str(message))
+    for message in db.dialect.damage(db):
+        yield Finding("I15", "database", message)
 
 
 def _terminal_rows(db: Connection, now: int) -> Iterator[Finding]:
@@ -53,7 +52,7 @@ def _missing(db: Connection, now: int) -> Iterator[Finding]:
         " where r.id is null or (j.parent_id is not null and p.id is null) limit 100"
     ):
         yield Finding("I1", f"job {job_id}", f"its parent {parent_id} or its root {root_id} is missing")
-    ((last_id,),) = db.rows("select cast(value as integer) from meta where key = 'last_id'")
+    last_id = db.dialect.last_id(db)
     for (job_id,) in db.rows("select id from job where id > ? limit 100", (last_id,)):
         yield Finding(
             "I1", f"job {job_id}", f"is beyond {last_id}, the last id that was given: its id could be given again"
@@ -110,9 +109,8 @@ def _lanes(db: Connection, now: int) -> Iterator[Finding]:
 
 def _limits(db: Connection, now: int) -> Iterator[Finding]:
     for key, stored, counted in db.rows(
-        "select x.key, x.in_use, (select count(*) from job where owner is not null"
-        " and (limit_id = x.id or step_limit_id = x.id))"
-        " as n from limits x where x.in_use <> n limit 100"
+        "select key, in_use, n from (select x.key, x.in_use, (select count(*) from job where owner is not null"
+        " and (limit_id = x.id or step_limit_id = x.id)) as n from limits x) counted where in_use <> n limit 100"
     ):
         yield Finding("I5", f"limit {key}", f"counts {stored} jobs in use, there are {counted}", True)
 
@@ -155,8 +153,10 @@ def _cancelled(db: Connection, now: int) -> Iterator[Finding]:
 
 def _blocked(db: Connection, now: int) -> Iterator[Finding]:
     for job_id, stored, counted in db.rows(
-        "select j.id, j.blocked_by, (select count(*) from dependency d join job w on w.id = d.waits_for"
-        " where d.job_id = j.id and w.status < 3) as n from job j where j.status = 0 and j.blocked_by <> n limit 100"
+        "select id, blocked_by, n from (select j.id, j.blocked_by,"
+        " (select count(*) from dependency d join job w on w.id = d.waits_for"
+        " where d.job_id = j.id and w.status < 3) as n from job j where j.status = 0) counted"
+        " where blocked_by <> n limit 100"
     ):
         yield Finding("I14", f"job {job_id}", f"waits for {stored} jobs, {counted} of them are open")
     for (job_id,) in db.rows(

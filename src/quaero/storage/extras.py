@@ -70,16 +70,16 @@ class Extras:
         if any(counts):
             self._db.run(
                 "insert into counter values(?, ?, ?, ?, ?, ?, ?) on conflict(writer) do update set"
-                " pending = pending + excluded.pending, running = running + excluded.running,"
-                " waiting = waiting + excluded.waiting, completed = completed + excluded.completed,"
-                " failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled",
+                " pending = counter.pending + excluded.pending, running = counter.running + excluded.running,"
+                " waiting = counter.waiting + excluded.waiting, completed = counter.completed + excluded.completed,"
+                " failed = counter.failed + excluded.failed, cancelled = counter.cancelled + excluded.cancelled",
                 (self._writer, *counts),
             )
         if closed:
             self._db.run(
-                "insert into throughput values(?, ?)"
-                " on conflict(second) do update set closed = closed + excluded.closed",
-                (self._now // 1_000_000, closed),
+                "insert into throughput values(?, ?, ?)"
+                " on conflict(second, writer) do update set closed = throughput.closed + excluded.closed",
+                (self._now // 1_000_000, self._writer, closed),
             )
 
     def save_waits(self, waits: list[int]) -> None:
@@ -106,19 +106,18 @@ class Extras:
 
     def _save_error_group(self, root_id: int, fingerprint: str, message: str, n: int, examples: list[int]) -> None:
         self._db.run(
-            "insert into error_group values(?, ?, ?, max(?, 0), ?, ?, ?)"
-            " on conflict(root_id, fingerprint) do update set"
-            " count = max(count + ?, 0), last_at = excluded.last_at,"
+            "insert into error_group values(?, ?, ?, ?, ?, ?, ?)"
+            " on conflict(root_id, fingerprint) do update set last_at = excluded.last_at,"
+            " count = case when error_group.count + ? > 0 then error_group.count + ? else 0 end,"
             " examples = case when error_group.examples = '[]' then excluded.examples else error_group.examples end",
-            (root_id, fingerprint, message, n, self._now, self._now, json.dumps(examples), n),
+            (root_id, fingerprint, message, max(n, 0), self._now, self._now, json.dumps(examples), n, n),
         )
 
     def _save_document(self, job: Job, document: Document) -> None:
         fields = document.fields.decode()
-        ((doc_id,),) = self._db.rows(
+        self._db.run(
             "insert into document(job_id, root_id, url, title, text, fields, truncated, at)"
-            " values(?, ?, ?, ?, ?, ?, ?, ?)"
-            " returning id",
+            " values(?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 job.id,
                 job.root_id,
@@ -129,7 +128,4 @@ class Extras:
                 int(document.truncated),
                 self._now,
             ),
-        )
-        self._db.run(
-            "insert into document_text(rowid, title, text) values(?, ?, ?)", (doc_id, document.title, document.text)
         )

@@ -66,21 +66,21 @@ def _rest(db: Connection, where: JobFilter) -> _Sql:
     if where.statuses:
         found = found.also(_Sql(db.member("job.status"), (db.array(int(status) for status in where.statuses),)))
     if where.tag is not None:
-        tagged = "job.tags is not null and exists (select 1 from json_each(job.tags) where value = ?)"
+        tagged = f"job.tags is not null and {db.dialect.tagged('job.tags')}"
         found = found.also(_Sql(tagged, (where.tag,)))
     if where.q:
-        found = found.also(_says(where.q))
+        found = found.also(_says(db, where.q))
     if where.fingerprint:
-        found = found.also(_Sql("json_extract(job.error, '$.fingerprint') = ?", (where.fingerprint,)))
+        found = found.also(_Sql(f"{db.dialect.field('job.error', 'fingerprint')} = ?", (where.fingerprint,)))
     return found
 
 
-def _says(q: str) -> _Sql:
+def _says(db: Connection, q: str) -> _Sql:
     """Name, kind or key has this in it, or the id is this."""
-    # SQLite's lower() knows ASCII only: other letters are found as they are written
     text = "coalesce(job.name, '') || ' ' || job.kind || ' ' || coalesce(job.key, '')"
     job_id = int(q) if q.isascii() and q.isdecimal() and len(q) <= 18 else -1
-    return _Sql(f"(instr(lower({text}), ?) or instr({text}, ?) or job.id = ?)", (q.lower(), q, job_id))
+    holds, params = db.dialect.holds(text, q)
+    return _Sql(f"({holds} or job.id = ?)", (*params, job_id))
 
 
 def _kept(where: JobFilter) -> _Sql:

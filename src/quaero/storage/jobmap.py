@@ -13,6 +13,7 @@ from typing import Any
 from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.storage.connection import Connection, Row
+from quaero.storage.locks import Locks
 
 LEAF = STATIC + MOVING
 TALLIES = tuple(f"{scope}_{word}" for scope in "nb" for word in WORDS)
@@ -50,8 +51,9 @@ class Differences:
 class JobMap:
     """Loads, keeps and saves the jobs of one transaction."""
 
-    def __init__(self, db: Connection, memory: dict[int, Job], is_alone: bool) -> None:
+    def __init__(self, db: Connection, locks: Locks, memory: dict[int, Job], is_alone: bool) -> None:
         self.db = db
+        self.locks = locks
         self._memory = memory
         self._is_alone = is_alone  # nobody else has written since the memory was filled
         self._jobs: dict[int, Job] = {}
@@ -63,11 +65,7 @@ class JobMap:
 
     def new_ids(self, n: int) -> int:
         """The first of `n` consecutive ids."""
-        ((last,),) = self.db.rows(
-            "update meta set value = cast(cast(value as integer) + ? as text) where key = 'last_id' returning value",
-            (n,),
-        )
-        return int(last) - n + 1
+        return self.db.new_ids(n)
 
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
         """The jobs of these ids, identity-mapped; unknown ids are left out."""
@@ -78,8 +76,7 @@ class JobMap:
             self._recall(remembered)
             missing.difference_update(known)
         if missing:
-            sql = f"select {LEAF_SQL} from job where {self.db.member('id')}"
-            self.adopt(self.db.rows(sql, (self.db.array(missing),)))
+            self.adopt(self.locks.jobs(LEAF_SQL, missing))
         return {i: known[i] for i in wanted if i in known}
 
     def _recall(self, ids: set[int]) -> None:
@@ -93,12 +90,19 @@ class JobMap:
                 known[job_id] = job = memory.pop(job_id)
                 was[job_id] = _before(job)
             return
-        sql = f"select id, version from job where {self.db.member('id')}"
-        for job_id, version in self.db.rows(sql, (self.db.array(ids),)):
+        for job_id, version in self.locks.versions(ids):
             job = memory.pop(job_id)
             if job.version == version:
                 known[job_id] = job
                 was[job_id] = _before(job)
+
+    def load_above(self, jobs: Iterable[Job]) -> None:
+        """Load, in one go, the rows that changes of these jobs may reach: parents, steps, roots."""
+        held = list(jobs)
+        ids = {i for job in held for i in (job.parent_id, job.step_id, job.root_id) if i is not None}
+        missing = (ids | self.locks.above(held)).difference(self._jobs)
+        if missing:
+            self.adopt(self.locks.branches(LEAF_SQL, missing))
 
     def remember(self) -> None:
         """After the commit: keep the leaves that are reserved, for they come back in one of the next transactions."""

@@ -63,7 +63,7 @@ def _subtree(db: Connection, top_id: int) -> frozenset[int]:
         row[0]
         for row in db.rows(
             "with recursive below(id) as"
-            " (values(?) union all select job.id from job join below on job.parent_id = below.id)"
+            " (select cast(? as bigint) union all select job.id from job join below on job.parent_id = below.id)"
             " select id from below",
             (top_id,),
         )
@@ -90,13 +90,13 @@ def _runs(
 ) -> list[tuple[int, int, int]]:
     """Up to `RUNS_AT_ONCE` runs beyond a position that hold a level asked for: (first, last, block)."""
     if descending:
-        sql = "first < ? and first <= ? and last >= ? and levels & ? order by first desc limit ?"
+        sql = "first < ? and first <= ? and last >= ? and levels & ? <> 0 order by first desc limit ?"
         params: tuple[int, ...] = (position, upper, lower, mask, RUNS_AT_ONCE)
     else:
         # the run that holds the next entry starts at or before it
         sql = (
             "first >= coalesce((select max(first) from run where root_id = ? and first <= ?), 0)"
-            " and last > ? and first <= ? and levels & ? order by first limit ?"
+            " and last > ? and first <= ? and levels & ? <> 0 order by first limit ?"
         )
         params = (root_id, max(position + 1, lower), max(position, lower - 1), upper, mask, RUNS_AT_ONCE)
     return [

@@ -1,5 +1,6 @@
 """Lanes and limits of one transaction: where ready jobs queue, and how many may be in use at once."""
 
+from collections import defaultdict
 from collections.abc import Container, Iterable
 from typing import Any
 
@@ -29,6 +30,9 @@ class Lanes:
         self._limits: dict[str, int] = {}
         self._step_limits: dict[int, int | None] = {}
         self.served: dict[int, tuple[int, int, int]] = {}
+        self.ready: dict[int, int] = defaultdict(int)
+        self.uses: dict[int, int] = defaultdict(int)
+        self._taken: set[int] = set()
 
     def lane(self, job: Job) -> int:
         """The lane this job queues in, made if new. A lane's id is the id of the first job that needed it.
@@ -69,13 +73,21 @@ class Lanes:
         """The id of a limit, made or updated to these bounds."""
         known = self._limits.get(limit.key)
         if known is None:
-            ((known,),) = self._db.rows(
-                "insert into limits(key, at_once, apart) values(?, ?, ?) on conflict(key) do update set"
-                " at_once = excluded.at_once, apart = excluded.apart returning id",
-                (limit.key, limit.at_once, limit.apart),
-            )
-            self._limits[limit.key] = known
-        return int(known)
+            known = self._limits[limit.key] = self._stored_limit(limit)
+        return known
+
+    def _stored_limit(self, limit: Limit) -> int:
+        bounds = (limit.at_once, limit.apart)
+        sql = "select id, at_once, apart from limits where key = ?" + self._db.dialect.pinned
+        found = self._db.rows(sql, (limit.key,))
+        if found and found[0][1:] == bounds:
+            return int(found[0][0])
+        ((made,),) = self._db.rows(
+            "insert into limits(key, at_once, apart) values(?, ?, ?) on conflict(key) do update set"
+            " at_once = excluded.at_once, apart = excluded.apart returning id",
+            (limit.key, *bounds),
+        )
+        return int(made)
 
     def limit_of_step(self, step_id: int) -> int | None:
         """The limit row of a step's `limit`, if it has one."""
@@ -84,8 +96,28 @@ class Lanes:
             self._step_limits[step_id] = found[0][0] if found else None
         return self._step_limits[step_id]
 
-    def save_lanes(self, lanes: dict[int, int]) -> None:
-        """Store new lanes and move ready counts."""
+    def move(self, lanes: dict[int, int], uses: dict[int, int], taken: set[int]) -> None:
+        """Store new lanes; gather what moves in those that are there, and how the use of limits moves."""
+        self._save_new(lanes)
+        for lane_id, n in lanes.items():
+            self.ready[lane_id] += n
+        for limit, n in uses.items():
+            self.uses[limit] += n
+        self._taken |= taken
+
+    def with_gathered(self, lanes: list[Any]) -> list[Any]:
+        """Lanes (id, priority, ready, ..., turn) as they will be, those with anything ready, each once."""
+        every = {lane[0]: lane for lane in lanes}
+        moved = [(*lane[:2], lane[2] + self.ready.get(lane[0], 0), *lane[3:]) for lane in every.values()]
+        return sorted((lane for lane in moved if lane[2] > 0), key=lambda lane: (-lane[1], lane[-1]))
+
+    def settle(self) -> None:
+        """Store what was gathered: rows that every writer's commit moves, in order of id, limits before lanes."""
+        self._save_uses()
+        self._save_ready()
+        self._passed.save()
+
+    def _save_new(self, lanes: dict[int, int]) -> None:
         place = self._rotation.place
         passed = self._passed.at
         if self._new_lanes:
@@ -105,15 +137,17 @@ class Lanes:
                 ],
             )
             self._new_lanes = {}
-        self._queue_again([lane_id for lane_id, n in lanes.items() if n > 0])
-        moved = [(n, lane_id) for lane_id, n in lanes.items() if n]
+
+    def _save_ready(self) -> None:
+        self._queue_again([lane_id for lane_id, n in self.ready.items() if n > 0])
+        moved = [(n, lane_id) for lane_id, n in sorted(self.ready.items()) if n]
+        self.ready.clear()
         if moved:
             self._db.run_many("update lane set n_ready = n_ready + ? where id = ?", moved)
         if self.served:
-            turns = [(place(*behind), lane_id) for lane_id, behind in self.served.items()]
+            turns = [(self._rotation.place(*behind), lane_id) for lane_id, behind in sorted(self.served.items())]
             self._db.run_many("update lane set turn = ? where id = ?", turns)
             self.served = {}
-        self._passed.save()
 
     def _queue_again(self, growing: list[int]) -> None:
         """Give a place to those of these lanes in which nothing was ready."""
@@ -130,9 +164,11 @@ class Lanes:
         if turns:
             self._db.run_many("update lane set turn = ? where id = ?", turns)
 
-    def save_uses(self, uses: dict[int, int], taken: set[int]) -> None:
-        """Move the limits' use; one under which a job was `taken` and that keeps them apart is closed for a while."""
-        moved = [(n, i in taken, self._now, i) for i, n in uses.items() if n or i in taken]
+    def _save_uses(self) -> None:
+        """Move the limits' use; one under which a job was taken and that keeps them apart is closed for a while."""
+        moved = [(n, i in self._taken, self._now, i) for i, n in sorted(self.uses.items()) if n or i in self._taken]
+        self.uses.clear()
+        self._taken = set()
         if moved:
             self._db.run_many(
                 "update limits set in_use = in_use + ?,"

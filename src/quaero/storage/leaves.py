@@ -11,6 +11,7 @@ from quaero.domain.job import MOVING, STATIC, Job
 from quaero.domain.status import COMPLETED, PENDING
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import JobMap
+from quaero.storage.locks import Locks
 
 # a job that was never reserved before has nothing but its birth, so nothing else is read
 _BIRTH = (*STATIC, "0", "0", "run_at", "0", "null", "epoch")  # up to there the fields of a Job, in order
@@ -31,8 +32,8 @@ _WAS_COMPLETED = (int(COMPLETED), 0, None)
 class LeafMap(JobMap):
     """A job map that knows the short ways."""
 
-    def __init__(self, db: Connection, memory: dict[int, Job], is_alone: bool) -> None:
-        super().__init__(db, memory, is_alone)
+    def __init__(self, db: Connection, locks: Locks, memory: dict[int, Job], is_alone: bool) -> None:
+        super().__init__(db, locks, memory, is_alone)
         self._completed: list[Job] = []
         self._has_claimed = False
 

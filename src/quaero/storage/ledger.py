@@ -23,6 +23,7 @@ from quaero.storage.extras import Extras
 from quaero.storage.journalwriter import JournalWriter
 from quaero.storage.lanes import Lanes
 from quaero.storage.leaves import LeafMap
+from quaero.storage.locks import Locks
 from quaero.storage.lookup import SqlLookup
 from quaero.storage.port import Note, Want
 from quaero.storage.rotation import Rotation
@@ -37,6 +38,7 @@ class SqlLedger(LeafMap):
         db: Connection,
         *,
         now: int,
+        locks: Locks,
         writer: str,
         child_level: Level,
         rng: Random,
@@ -45,14 +47,14 @@ class SqlLedger(LeafMap):
         is_alone: bool = False,
         rotation: Rotation | None = None,
     ) -> None:
-        super().__init__(db, memory if memory is not None else {}, is_alone)
+        super().__init__(db, locks, memory if memory is not None else {}, is_alone)
         self.admit = admit
         self.now = now
         self.rng = rng
         self.child_level = child_level
         self.find = SqlLookup(db, self)
         self._claims = Claims(db, self)
-        self._queues = Lanes(db, now, self._new, rotation or Rotation())
+        self.queues = Lanes(db, now, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self._journal = JournalWriter(self)
         self._kinds: dict[str, tuple[int, int] | None] = {}
@@ -70,25 +72,25 @@ class SqlLedger(LeafMap):
         """Append the start and the end of leaves."""
         self._journal.ran_through(jobs, level)
 
-    def claim(self, want: Want, owner: int, may: May | None = None) -> list[Job]:
+    def claim(self, want: Want, owner: int, may: May) -> list[Job]:
         """Reserve ready jobs for a worker."""
         return self._claims.claim(want, owner, may)
 
     def lane(self, job: Job) -> int:
         """The lane this job queues in, made if new."""
-        return self._queues.lane(job)
+        return self.queues.lane(job)
 
     def serve(self, shares: Iterable[Share]) -> None:
         """These lanes had their turn."""
-        self._queues.serve(shares)
+        self.queues.serve(shares)
 
     def limit_id(self, limit: Limit) -> int:
         """The id of a limit, made or updated to these bounds."""
-        return self._queues.limit_id(limit)
+        return self.queues.limit_id(limit)
 
     def limit_of_step(self, step_id: int) -> int | None:
         """The limit that stands for a step's `limit`, if it has one."""
-        return self._queues.limit_of_step(step_id)
+        return self.queues.limit_of_step(step_id)
 
     def depend(self, job_id: int, on: Iterable[int]) -> None:
         """Record that a job waits for others."""
@@ -129,12 +131,28 @@ class SqlLedger(LeafMap):
         """Replace a root's list of cancellations; an empty one ends them."""
         lists = self.cancel_lists
         if listed:
+            self.locks.alone(root.id)
             lists[root.id] = listed
         else:
             lists.pop(root.id, None)
         root.become_branch()
         root.cancelling = json.dumps({str(i): mode for i, mode in listed.items()}) if listed else None
         self.touch(root)
+
+    def note_cancelling(self, root_id: int, text: str | None) -> None:
+        """What a root's row lists, read while it is held: it may have changed since the lists were."""
+        if self._cancel_lists is not None:
+            self._cancel_lists.pop(root_id, None)
+            if text:
+                self._cancel_lists[root_id] = {int(job_id): mode for job_id, mode in json.loads(text).items()}
+
+    def _load_branches(self, ids: list[int]) -> None:
+        super()._load_branches(ids)
+        if self.locks.are_shared:
+            for job_id in ids:
+                job = self._jobs[job_id]
+                if job.parent_id is None:
+                    self.note_cancelling(job_id, job.cancelling)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         """A statement of the small tables."""
@@ -143,6 +161,23 @@ class SqlLedger(LeafMap):
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """A query of the small tables."""
         return self.db.rows(sql, params)
+
+    def claimed(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """A query whose rows no other transaction holds; this one does until its commit."""
+        return self.db.rows(sql + self.db.dialect.claimed, params)
+
+    def steady(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """A query whose rows nobody changes before the commit; those somebody just changes are left out."""
+        return self.db.rows(sql + self.db.dialect.steady, params)
+
+    def not_being_cancelled(self, jobs: list[Job]) -> list[Job]:
+        """These jobs but for those whose trees somebody is about to cancel; the lists are true until the commit."""
+        if not self.locks.are_shared or not jobs:
+            return jobs
+        free = self.locks.cancelling({job.root_id for job in jobs}.difference(self._jobs))
+        for root_id, text in free.items():
+            self.note_cancelling(root_id, text)
+        return [job for job in jobs if job.root_id in free or job.root_id in self._jobs]
 
     # --- saving
 
@@ -159,7 +194,7 @@ class SqlLedger(LeafMap):
             self._new
             or self._touched
             or self.has_short_ways_to_save
-            or self._queues.served
+            or self.queues.served
             or self._extras.waiting
             or self._journal.waiting
             or any(self._moved.counts)
@@ -167,8 +202,9 @@ class SqlLedger(LeafMap):
             return
         self._journal.write()
         moved = self._differences()
-        self._queues.save_lanes(moved.lanes)
-        self._queues.save_uses(moved.uses, moved.taken)
+        self.queues.move(moved.lanes, moved.uses, moved.taken)
+        if not self.locks.are_shared:
+            self.queues.settle()
         self._insert_new()
         self.save_short_ways()
         self._update_touched()
@@ -176,6 +212,10 @@ class SqlLedger(LeafMap):
         self._extras.save_waits(moved.waits)
         self._extras.save()
         failpoint("commit.flush")
+
+    def settle(self) -> None:
+        """Right before the commit: move the rows that every writer's commit moves."""
+        self.queues.settle()
 
     def release(self) -> None:
         """Let go of everything, so that nothing of a transaction waits for the garbage collector: its parts know it."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BELOW = """
 with recursive below(id) as (
-  values(?) union all select job.id from job join below on job.parent_id = below.id)
+  select cast(? as bigint) union all select job.id from job join below on job.parent_id = below.id)
 """
 
 
@@ -29,12 +29,21 @@ class SqlLookup:
         self._ledger = ledger
 
     def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
-        return self._ledger.adopt(self._db.rows(f"select {LEAF_SQL} from job where {where}", params))
+        """Jobs that match and that nobody else holds."""
+        return self._ledger.adopt(self._ledger.locks.free(LEAF_SQL, where, params))
+
+    def _every(self, where: str, params: Sequence[Any]) -> list[Job]:
+        """All jobs that match, in order of id, whoever holds them: the caller looks again at what they are now."""
+        ids = self._db.rows(f"select id from job where {where}", params)
+        return [job for _, job in sorted(self._ledger.load(row[0] for row in ids).items())]
 
     def owned_by(self, worker_id: int, limit: int) -> list[Job]:
         """Jobs a worker holds."""
         self._ledger.flush()
-        return self._select("owner = ? order by id limit ?", (worker_id, limit))
+        while found := self._every("owner = ? order by id limit ?", (worker_id, limit)):
+            if held := [job for job in found if job.owner == worker_id]:
+                return held
+        return []
 
     def due(self, limit: int) -> list[Job]:
         """Pending jobs whose `run_at` has come."""
@@ -58,11 +67,13 @@ class SqlLookup:
     ) -> list[Job]:
         """Direct children above `after`, in order of id."""
         self._ledger.flush()
-        only = f" and {self._db.member('status')}" if statuses is not None else ""
+        among = None if statuses is None else {int(status) for status in statuses}
+        only = f" and {self._db.member('status')}" if among is not None else ""
         params: list[Any] = [parent_id, after]
-        if statuses is not None:
-            params.append(self._db.array(int(status) for status in statuses))
-        return self._select(f"parent_id = ? and id > ?{only} order by id limit ?", (*params, limit))
+        if among is not None:
+            params.append(self._db.array(among))
+        found = self._every(f"parent_id = ? and id > ?{only} order by id limit ?", (*params, limit))
+        return [job for job in found if among is None or job.status in among]
 
     def open_leaves(self, top_id: int, limit: int) -> list[Job]:
         """Jobs at or below `top_id` that are pending, or running and not yet asked to stop."""
@@ -78,7 +89,7 @@ class SqlLookup:
             " where job.status = 0 or (job.status = 1 and job.cancel_requested = 0) limit ?",
             (top_id, limit),
         )
-        return list(self._ledger.load(row[0] for row in rows).values())
+        return self._select(self._db.member("id"), (self._db.array(row[0] for row in rows),))
 
     def _held(self, top: Job, limit: int) -> list[Job]:
         """What workers hold of a tree or step: first, as it must hear of a cancellation at once."""
@@ -97,9 +108,11 @@ class SqlLookup:
     def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
         """Jobs at or below `top_id` in these statuses, in order of id."""
         self._ledger.flush()
+        among = {int(status) for status in statuses}
         sql = _BELOW + f"select job.id from below join job on job.id = below.id where {self._db.member('job.status')}"
-        found = self._db.rows(sql + " order by job.id limit ?", (top_id, self._db.array(map(int, statuses)), limit))
-        return [job for _, job in sorted(self._ledger.load(row[0] for row in found).items())]
+        found = self._db.rows(sql + " order by job.id limit ?", (top_id, self._db.array(among), limit))
+        jobs = sorted(self._ledger.load(row[0] for row in found).items())
+        return [job for _, job in jobs if job.status in among]
 
     def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
         """Ids of a tree's jobs by their keys."""
@@ -132,7 +145,7 @@ class SqlLookup:
 
     def lapsed(self, limit: int) -> list[WorkerRow]:
         """Workers whose lease has ended and that were not swept yet."""
-        found = self._db.rows(
+        found = self._ledger.claimed(
             "select id, identity, host, pid, started_at, lease_until, state, kinds from worker"
             " where state <> 'gone' and lease_until < ? limit ?",
             (self._ledger.now, limit),

@@ -24,7 +24,7 @@ def scripts(dialect: str) -> list[tuple[str, str]]:
 
 def migrate(db: Connection, dialect: str) -> None:
     """Bring a store to this program's schema. Raises StoreUnsafe for one that a newer or altered program made."""
-    db.run("begin immediate")
+    db.script(db.dialect.begin_migration)
     try:
         _apply(db, dialect)
     except BaseException:
@@ -46,7 +46,7 @@ def _apply(db: Connection, dialect: str) -> None:
     for name, sql in known:
         checksum = hashlib.sha256(sql.encode()).hexdigest()
         if name not in applied:
-            db.run(sql)
+            db.script(sql)
             db.run("insert into migration values(?, ?)", (name, checksum))
         elif applied[name] != checksum:
             raise StoreUnsafe(f"migration {name} differs from the one this store was made with: reinstall Quaero")

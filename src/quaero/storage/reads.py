@@ -68,24 +68,13 @@ def documents(db: Connection, q: str | None, root_id: int | None, after: int, li
             (after, *params, limit),
         )
     else:
-        rows = db.rows(
-            f"select {_DOCUMENT}, snippet(document_text, 1, '', '', '…', 24) from document_text"
-            f" join document on document.id = document_text.rowid where document_text match ? {only}"
-            " order by rank limit ?",
-            (_match(q), *params, limit),
-        )
+        rows = db.rows(db.dialect.search(_DOCUMENT, only), (db.dialect.words(q), *params, limit))
     return [_document(row) for row in rows]
 
 
 def _document(row: Row) -> StoredDocument:
     job_id, root_id, url, title, text, fields, truncated, at, snippet = row[1:]
     return StoredDocument(row[0], job_id, root_id, url, title, text, json.loads(fields), bool(truncated), at, snippet)
-
-
-def _match(q: str) -> str:
-    """A full-text query in which nothing a person types is an operator: every word must occur."""
-    words = q.replace("\0", " ").split()  # a query ends at a zero byte
-    return " ".join('"' + word.replace('"', '""') + '"' for word in words) or '""'
 
 
 def stats(db: Connection, now: int) -> Stats:

@@ -35,12 +35,14 @@ class Passed:
         self._db = db
         self._passed: dict[int, int] = {}
         self._moved: dict[int, int] = {}
+        self._stored: set[int] = set()
 
     def at(self, priority: int) -> int:
         """The turn served last."""
         if priority not in self._passed:
             found = self._db.rows("select passed from turn where priority = ?", (priority,))
             self._passed[priority] = found[0][0] if found else 0
+            self._stored.update([priority] if found else [])
         return self._passed[priority]
 
     def move(self, priority: int, turn: int) -> None:
@@ -49,10 +51,15 @@ class Passed:
             self._passed[priority] = self._moved[priority] = turn
 
     def save(self) -> None:
-        """Store what moved."""
-        if self._moved:
-            self._db.run_many(
-                "insert into turn values(?, ?) on conflict(priority) do update set passed = excluded.passed",
-                self._moved.items(),
+        """Store what moved; what somebody else moves just now is left to them."""
+        only_free = self._db.dialect.claimed
+        for priority, turn in self._moved.items():
+            sql = f"select 1 from turn where priority = ? {only_free}"
+            if only_free and priority in self._stored and not self._db.rows(sql, (priority,)):
+                continue
+            self._db.run(
+                "insert into turn values(?, ?) on conflict(priority) do update set passed = excluded.passed"
+                " where turn.passed < excluded.passed",
+                (priority, turn),
             )
-            self._moved = {}
+        self._moved = {}

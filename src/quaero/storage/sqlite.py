@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import random
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,17 @@ from urllib.parse import unquote, urlsplit
 
 import apsw
 
-from quaero.clock import Clock
+from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.errors import InvalidInput, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
 from quaero.failpoints import failpoint
-from quaero.storage.connection import Row
+from quaero.storage.connection import Connection, Row
 from quaero.storage.ledger import SqlLedger
+from quaero.storage.locks import WholeStore
 from quaero.storage.migrate import migrate
 from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
+from quaero.storage.sqlitewords import SqliteWords
 from quaero.storage.turnstile import Turnstile
 
 log = logging.getLogger("quaero.storage")
@@ -33,6 +36,8 @@ BUSY_MS = 10_000
 
 class SqliteConnection:
     """Implements `storage.connection.Connection` over apsw."""
+
+    dialect = SqliteWords()
 
     def __init__(self, handle: apsw.Connection) -> None:
         self.handle = handle
@@ -61,6 +66,18 @@ class SqliteConnection:
     def array(self, values: Iterable[int | str]) -> str:
         """The bound list."""
         return json.dumps(list(values))
+
+    def script(self, sql: str) -> None:
+        """Several statements without parameters."""
+        self._execute(sql).fetchall()
+
+    def new_ids(self, n: int) -> int:
+        """The first of `n` consecutive ids."""
+        ((last,),) = self.rows(
+            "update meta set value = cast(cast(value as integer) + ? as text) where key = 'last_id' returning value",
+            (n,),
+        )
+        return int(last) - n + 1
 
 
 def database_path(url: str) -> Path:
@@ -141,7 +158,7 @@ class SqliteWriter:
         self,
         path: Path,
         *,
-        clock: Clock,
+        clock: Clock | None,
         writer: str,
         child_level: Level,
         rng: random.Random,
@@ -153,7 +170,9 @@ class SqliteWriter:
         self.path = path
         self.space = Space(path)
         self._on_commit = on_commit
-        self._clock = clock
+        self._clock = clock or SystemClock()
+        self._local = threading.local()
+        self._readers: list[SqliteConnection] = []
         self._options = {
             "writer": writer,
             "child_level": child_level,
@@ -189,7 +208,13 @@ class SqliteWriter:
             changes = self.db.handle.total_changes()
             is_alone = self._is_alone()
             try:
-                ledger = SqlLedger(self.db, now=self._clock.now(), is_alone=is_alone, **self._options)  # type: ignore[arg-type]
+                ledger = SqlLedger(
+                    self.db,
+                    now=self._clock.now(),
+                    locks=WholeStore(self.db),
+                    is_alone=is_alone,
+                    **self._options,  # type: ignore[arg-type]
+                )
                 answer = work(ledger)
                 ledger.flush()
                 failpoint("commit.before")
@@ -219,7 +244,27 @@ class SqliteWriter:
         except Exception as error:
             log.warning("%s: a commit could not be told of, it will be found: %s", self.path, error)
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[SqliteConnection]:
+        """This thread's connection, in a transaction that sees one moment."""
+        with translated(self.path):
+            db: SqliteConnection | None = getattr(self._local, "db", None)
+            if db is None:
+                db = self._local.db = connect(self.path, readonly=True)
+                self._readers.append(db)
+            db.handle.execute("begin")
+            try:
+                yield db
+            finally:
+                db.handle.execute("commit")
+
+    def now(self, db: Connection) -> int:
+        """This machine's time."""
+        return self._clock.now()
+
     def close(self) -> None:
         """Let go of the file and its queue."""
+        for db in self._readers:
+            db.handle.close()
         self.db.handle.close()
         self._turnstile.close()

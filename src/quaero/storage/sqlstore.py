@@ -1,20 +1,24 @@
-"""The store over SQL: scripts go to the one writer thread of this process, reads to a small pool beside it."""
+"""The store over SQL: scripts go to the one writer thread of this process, reads to a small pool beside it.
+
+Which database it is, the URL says; a `Backend` is all that differs.
+"""
 
 import asyncio
 import secrets
-import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import AbstractContextManager
 from random import Random, SystemRandom
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
-from quaero.clock import Clock, SystemClock
+from quaero.clock import Clock
 from quaero.domain.entries import Level
+from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.storage import childmap, commits, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
-from quaero.storage.groupcommit import GroupCommit
+from quaero.storage.groupcommit import GroupCommit, Transactions
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
     Breakdown,
@@ -32,28 +36,40 @@ from quaero.storage.port import (
     StoredDocument,
     StretchPage,
 )
-from quaero.storage.sqlite import SqliteWriter, connect, database_path, translated
+from quaero.storage.sqlite import SqliteWriter, database_path
 
 P = ParamSpec("P")
 T = TypeVar("T")
 READERS = 2
 PATIENT_READERS = 1
+NO_DRIVER = "a PostgreSQL store needs its driver: pip install 'quaero-jobs[postgresql]'"
+
+
+class Backend(Transactions, Protocol):
+    """One database: transactions for the writer thread, connections for readers."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection for this thread that sees one moment, for the length of a block."""
+
+    def now(self, db: Connection) -> int:
+        """Microseconds since the epoch by the store's clock."""
+
+    def close(self) -> None:
+        """Let go of every connection."""
 
 
 class SqlStore:
-    """Implements `storage.port.Store` on a SQLite file. Use `SqlStore.open`; close it when done."""
+    """Implements `storage.port.Store`. Use `SqlStore.open`; close it when done."""
 
-    def __init__(self, writer: SqliteWriter, clock: Clock) -> None:
-        self._writer = writer
-        self._clock = clock
-        self._commits = GroupCommit(writer)
-        self._local = threading.local()
-        self._readers: list[Connection] = []
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._commits = GroupCommit(backend)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
         self._patient_pool = ThreadPoolExecutor(PATIENT_READERS, thread_name_prefix="quaero-patient")
         self._tended_to = -1
         self._closed = False
-        self.incarnation = reads.incarnation(writer.db)
+        with backend.reading() as db:
+            self.incarnation = reads.incarnation(db)
 
     @classmethod
     def open(
@@ -66,22 +82,22 @@ class SqlStore:
         vfs: str | None = None,
         rng: Random | None = None,
     ) -> "SqlStore":
-        """Open or make the store of a `sqlite:///` URL.
+        """Open or make the store of a `sqlite:///` or `postgresql://` URL.
 
-        `on_commit` is called on the writer thread after every commit that changed something.
-        Raises StoreUnsafe, StoreLocked or StoreUnavailable saying what to do.
+        `on_commit` is called on the writer thread after every commit that changed something. `clock`: the store's
+        own unless given (of this machine, or of the database). `vfs`: SQLite's file layer, for tests.
+        Raises InvalidInput for another URL, StoreUnsafe, StoreLocked or StoreUnavailable saying what to do.
         """
-        the_clock = clock or SystemClock()
-        writer = SqliteWriter(
-            database_path(url),
-            clock=the_clock,
-            writer=secrets.token_hex(8),
-            child_level=child_changes,
-            rng=rng or SystemRandom(),
-            on_commit=on_commit,
-            vfs=vfs,
-        )
-        return cls(writer, the_clock)
+        common: dict[str, Any] = {
+            "clock": clock,
+            "writer": secrets.token_hex(8),
+            "child_level": child_changes,
+            "rng": rng or SystemRandom(),
+            "on_commit": on_commit,
+        }
+        if is_postgres(url):
+            return cls(_postgres_writer(url, **common))
+        return cls(SqliteWriter(database_path(url), vfs=vfs, **common))
 
     async def __aenter__(self) -> "SqlStore":
         return self
@@ -94,11 +110,6 @@ class SqlStore:
         answer: T = await asyncio.wrap_future(self._commits.submit(script, args, kwargs))
         return answer
 
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        return self._writer.path
-
     async def _read(self, read: Callable[..., T], *args: Any) -> T:
         return await self._read_in(self._pool, read, *args)
 
@@ -106,16 +117,8 @@ class SqlStore:
         return await asyncio.get_running_loop().run_in_executor(pool, self._with_reader, read, args)
 
     def _with_reader(self, read: Callable[..., T], args: tuple[Any, ...]) -> T:
-        db = getattr(self._local, "db", None)
-        with translated(self._writer.path):
-            if db is None:
-                db = self._local.db = connect(self._writer.path, readonly=True)
-                self._readers.append(db)
-            db.handle.execute("begin")
-            try:
-                return read(db, *args)
-            finally:
-                db.handle.execute("commit")
+        with self._backend.reading() as db:
+            return read(db, *args)
 
     async def job(self, job_id: int) -> Job | None:
         """One job as it stands."""
@@ -132,7 +135,7 @@ class SqlStore:
 
     async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
         """The children that took longest."""
-        return await self._read(joblists.longest, where, limit, self._clock.now())
+        return await self._read(lambda db: joblists.longest(db, where, limit, self._backend.now(db)))
 
     async def quietest(self, parent_id: int, *, limit: int) -> list[Job]:
         """The running children that are longest silent."""
@@ -186,7 +189,7 @@ class SqlStore:
 
     async def child_map(self, parent_id: int, by: str) -> ChildMap | None:
         """One code for every child of a job."""
-        return await self._read(childmap.child_map, parent_id, by, self._clock.now())
+        return await self._read(lambda db: childmap.child_map(db, parent_id, by, self._backend.now(db)))
 
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50
@@ -196,7 +199,7 @@ class SqlStore:
 
     async def stats(self) -> Stats:
         """Counts, throughput and live workers."""
-        return await self._read(reads.stats, self._clock.now())
+        return await self._read(lambda db: reads.stats(db, self._backend.now(db)))
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """A query of the small tables."""
@@ -225,6 +228,19 @@ class SqlStore:
         await asyncio.to_thread(self._commits.close)
         self._pool.shutdown(wait=True)
         self._patient_pool.shutdown(wait=True)
-        for db in self._readers:
-            db.handle.close()  # type: ignore[attr-defined]
-        self._writer.close()
+        self._backend.close()
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a store's URL names a PostgreSQL database."""
+    return urlsplit(url).scheme in ("postgresql", "postgres")
+
+
+def _postgres_writer(url: str, **options: Any) -> Backend:
+    try:
+        from quaero.storage.postgres.writer import PostgresWriter
+    except ImportError as missing:
+        if missing.name not in ("psycopg", "psycopg_binary", "psycopg_c"):
+            raise
+        raise InvalidInput(NO_DRIVER) from None
+    return PostgresWriter(url, **options)

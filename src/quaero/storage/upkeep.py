@@ -8,7 +8,6 @@ from quaero.domain.job import Job
 from quaero.storage.journal import MAX_BLOCK, Group, pack, unpack
 from quaero.storage.ledger import SqlLedger
 
-PAGES_FREED = 1_000  # pages of removed trees given back to the file system in one call
 LOOKED_AT = 20_000  # runs looked at in one call
 MANY_RUNS = 32  # a tree with more small ones is worth a merge
 SMALL_RUN = 256  # entries
@@ -23,7 +22,7 @@ def tend(ledger: SqlLedger, after_root: int, keep: int) -> int:
     Small neighbouring runs are merged. Entries older than `keep` microseconds (0: none) are cut off the front of the
     service log and of open trees: the oldest number there is moves, and a reader before it is told of the gap.
     """
-    ledger.rows(f"pragma incremental_vacuum({PAGES_FREED})")
+    ledger.db.dialect.give_back(ledger.db)
     looked = ledger.rows("select root_id from run where root_id > ? order by root_id limit ?", (after_root, LOOKED_AT))
     if not looked:
         return -1
@@ -44,6 +43,8 @@ def tend(ledger: SqlLedger, after_root: int, keep: int) -> int:
 
 
 def _merge_tree(ledger: SqlLedger, root_id: int) -> None:
+    if not ledger.claimed("select 1 from job where id = ?", (root_id,)):
+        return  # somebody writes it: at the next turn
     rows = ledger.rows(
         "select first, last, block_id, t0, t1, levels from run where root_id = ? and last - first < ?"
         " order by first limit ?",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -371,14 +372,14 @@ async def test_settings_say_where_each_value_came_from_and_hide_passwords(
 
 
 async def test_no_secret_is_kept_in_the_store_or_told_to_the_log(
-    client: Client, make_token: MakeToken, store: SqlStore, caplog: pytest.LogCaptureFixture
+    client: Client, make_token: MakeToken, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
     key = await make_token()
     session = (await logged_in(client, key)).cookies["quaero_8080"].split("_")[2]
     await client.post("/api/jobs", content=b"{", headers={**bearer(key), "content-type": "application/json"})
 
-    kept = b"".join(path.read_bytes() for path in store.path.parent.glob("quaero.db*") if path.is_file())
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("quaero.db*") if path.is_file())
 
     assert key.id.encode() in kept
     for secret in (key.secret, session):

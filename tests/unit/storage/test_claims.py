@@ -33,7 +33,7 @@ def many_lanes(db: SqliteConnection, kind: str) -> None:
 
 async def steps_of_a_claim(store: SqlStore, worker_id: int, want: Want) -> tuple[int, int]:
     """(jobs taken, machine instructions in units of 100)."""
-    handle = store._writer.db.handle
+    handle = store._backend.db.handle
     counted = 0
 
     def count() -> bool:
@@ -44,7 +44,7 @@ async def steps_of_a_claim(store: SqlStore, worker_id: int, want: Want) -> tuple
     def claim(ledger: Ledger) -> int:
         handle.set_progress_handler(count, 100)
         try:
-            return len(ledger.claim(want, worker_id))
+            return len(ledger.claim(want, worker_id, lambda job: True))
         finally:
             handle.set_progress_handler(None)
 

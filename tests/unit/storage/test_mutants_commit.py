@@ -33,7 +33,7 @@ class Watched:
         self.saved: list[tuple[str, int]] = []  # (what was saved, job id) since the last commit
         self.orders: list[list[tuple[str, int]]] = []
         self._reader = connect(path, readonly=True)
-        self._handle = store._writer.db.handle
+        self._handle = store._backend.db.handle
         self._handle.set_wal_hook(self._committed)
         self._handle.exec_trace = self._traced
 

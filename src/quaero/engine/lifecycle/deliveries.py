@@ -26,16 +26,16 @@ class Delivery(msgspec.Struct, frozen=True):
 
 def take_deliveries(ledger: Ledger, worker_id: int, subscribers: Sequence[str], limit: int) -> list[Delivery]:
     """Give a worker the next event of up to `limit` (subscriber, tree) pairs that are due; none to one that is gone."""
+    if not ledger.steady("select 1 from worker where id = ? and state <> 'gone'", (worker_id,)):
+        return []
     names = ", ".join("?" * len(subscribers))
     found = [
         Delivery(*row)
-        for row in ledger.rows(
+        for row in ledger.claimed(
             "select id, subscriber, root_id, event, attempts from delivery d where owner is null and due_at <= ?"
             f" and subscriber in ({names}) and not exists (select 1 from delivery e"
-            " where e.subscriber = d.subscriber and e.root_id = d.root_id and e.id < d.id)"
-            " and exists (select 1 from worker where id = ? and state <> 'gone')"
-            " order by id limit ?",
-            (ledger.now, *subscribers, worker_id, limit),
+            " where e.subscriber = d.subscriber and e.root_id = d.root_id and e.id < d.id) order by id limit ?",
+            (ledger.now, *subscribers, limit),
         )
     ]
     for delivery in found:

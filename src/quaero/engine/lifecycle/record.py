@@ -37,7 +37,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
     """Record facts in the order they are given."""
     recorded = Recorded()
     held = ledger.guarded(((fact.job_id, fact.epoch) for fact in facts), worker_id)
-    _load_above(ledger, held)
+    ledger.load_above(held.values())
     plain = PlainLeaves(ledger)
     for fact in facts:
         job = held.get(fact.job_id)
@@ -68,12 +68,6 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
         plain.look_again()
     plain.record()
     return recorded
-
-
-def _load_above(ledger: Ledger, held: dict[int, Job]) -> None:
-    """Load the rows above all of these at once: parents, steps, roots."""
-    families = {(job.parent_id, job.step_id, job.root_id) for job in held.values()}
-    ledger.load({job_id for family in families for job_id in family if job_id is not None})
 
 
 def _begin(ledger: Ledger, job: Job, at: int) -> None:

@@ -16,7 +16,7 @@ def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
         return []
     promote(ledger)
     taken: list[Job] = []
-    may = partial(_may_begin, ledger) if ledger.cancel_lists else None
+    may = partial(_may_begin, ledger)
     for want in wanted:
         taken += ledger.claim(want, worker_id, may)
     return taken
@@ -27,7 +27,7 @@ def _may_begin(ledger: Ledger, job: Job) -> bool:
 
 
 def _may_work(ledger: Ledger, worker_id: int) -> bool:
-    return bool(ledger.rows("select 1 from worker where id = ? and state = 'live'", (worker_id,)))
+    return bool(ledger.steady("select 1 from worker where id = ? and state = 'live'", (worker_id,)))
 
 
 def promote(ledger: Ledger, limit: int = 10_000) -> int:

@@ -13,7 +13,7 @@ from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
-MANY_LIMITS = 1_000
+MANY_LIMITS = LIMITS_TRIMMED = 1_000
 
 
 def expire_trees(ledger: Ledger, limit: int = 20) -> int:
@@ -54,7 +54,7 @@ def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
     )
     ids = []
     for job in ledger.load(row[0] for row in found).values():
-        if job.is_terminal or job.open_children:  # another script of this commit moved it
+        if job.status != S.WAITING or not job.sealed or job.open_children:  # it was moved since we looked
             continue
         ledger.note(job, Note(Level.WARN, "Closed by the sweep: it was done and still open"))
         close(ledger, job)
@@ -64,7 +64,7 @@ def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
 
 def purge(ledger: Ledger, limit: int = 5_000) -> int:
     """Remove rows of deleted trees, `limit` at most; how many jobs went."""
-    found = ledger.rows("select id from job where purging = 1 limit 1")
+    found = ledger.claimed("select id from job where purging = 1 limit 1")
     if not found:
         return 0
     root_id = found[0][0]
@@ -78,7 +78,7 @@ def purge(ledger: Ledger, limit: int = 5_000) -> int:
 
 _BELOW_ROOT = """
 with recursive below(id) as (
-  values(?) union all select job.id from job join below on job.parent_id = below.id)
+  select cast(? as bigint) union all select job.id from job join below on job.parent_id = below.id)
 select id from below where id <> ? order by id desc limit ?"""
 
 
@@ -92,15 +92,12 @@ def _drop_jobs(ledger: Ledger, ids: list[int]) -> None:
 
 def _purge_tree(ledger: Ledger, root_id: int) -> None:
     """The root itself and everything kept by tree: journal, lanes, errors, documents."""
-    blocks = ledger.rows("select block_id, count(*) from run where root_id = ? group by block_id", (root_id,))
+    blocks = ledger.rows(
+        "select block_id, count(*) from run where root_id = ? group by block_id order by 1", (root_id,)
+    )
     for block_id, n in blocks:
         ledger.run("update block set refs = refs - ? where id = ?", (n, block_id))
         ledger.run("delete from block where id = ? and refs <= 0", (block_id,))
-    ledger.run(
-        "insert into document_text(document_text, rowid, title, text)"
-        " select 'delete', id, title, text from document where root_id = ?",
-        (root_id,),
-    )
     for table in ("run", "lane", "error_group", "document", "delivery"):
         ledger.run(f"delete from {table} where root_id = ?", (root_id,))
     _drop_jobs(ledger, [root_id])
@@ -129,11 +126,13 @@ def trim_small(ledger: Ledger) -> None:
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     ((limits,),) = ledger.rows("select count(*) from limits")
     if limits > MANY_LIMITS:
+        idle = ledger.claimed(
+            "select id from limits where in_use = 0 and next_at < ? limit ?", (ledger.now, LIMITS_TRIMMED)
+        )
+        marks = ", ".join(str(row[0]) for row in idle) or "0"
         ledger.run(
-            "delete from limits where in_use = 0 and next_at < ? and not exists"
-            " (select 1 from job where id = cast(substr(limits.key, 6) as integer) and 'step:' || id = limits.key)"
-            " and id not in"
-            " (select limit_id from lane where limit_id is not null"
-            " union select step_limit_id from lane where step_limit_id is not null)",
-            (ledger.now,),
+            f"delete from limits where id in ({marks})"
+            " and key not in (select 'step:' || id from job where is_step = 1)"
+            " and id not in (select limit_id from lane where limit_id is not null"
+            " union select step_limit_id from lane where step_limit_id is not null)"
         )

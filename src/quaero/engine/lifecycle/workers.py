@@ -35,7 +35,7 @@ def announce(
     default_attempts: int = 3,
 ) -> None:
     """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
-    for info in kinds:
+    for info in sorted(kinds, key=lambda info: info.kind):
         ledger.run(
             "insert into kind values(?, ?, ?, ?, ?, ?) on conflict(kind) do update set sort = excluded.sort,"
             " max_attempts = excluded.max_attempts, timeout = excluded.timeout, schema = excluded.schema,"
@@ -49,7 +49,7 @@ def announce(
                 ledger.now,
             ),
         )
-    for event, name in subscriptions:
+    for event, name in sorted(subscriptions):
         ledger.run(
             "insert into subscriber values(?, ?, ?) on conflict(name, event) do update set seen_at = excluded.seen_at",
             (name, event, ledger.now),
@@ -75,13 +75,13 @@ def drain(ledger: Ledger, worker_id: int) -> None:
 
 def leave(ledger: Ledger, worker_id: int) -> int:
     """A worker is gone for good, in order or swept: give back all it held; how many jobs."""
+    ledger.run("update worker set state = 'gone' where id = ?", (worker_id,))  # first: it reserves no more
     given = 0
     while batch := ledger.find.owned_by(worker_id, 5_000):
         for job in batch:
             _take_back(ledger, job)
         given += len(batch)
     release_deliveries(ledger, worker_id)
-    ledger.run("update worker set state = 'gone' where id = ?", (worker_id,))
     return given
 
 

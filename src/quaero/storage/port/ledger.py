@@ -101,6 +101,9 @@ class JobLedger(Protocol):
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
         """The jobs of these ids, locked until the commit; unknown ids are left out."""
 
+    def load_above(self, jobs: Iterable[Job]) -> None:
+        """Load what changes of these jobs may reach: the rows above them, in one go and in the order of locks."""
+
     def get(self, job_id: int) -> Job:
         """One job that must exist."""
 
@@ -116,11 +119,11 @@ class JobLedger(Protocol):
     def touch(self, job: Job) -> None:
         """Save this job's changes."""
 
-    def claim(self, want: Want, owner: int, may: Callable[[Job], bool] | None = None) -> list[Job]:
+    def claim(self, want: Want, owner: int, may: Callable[[Job], bool]) -> list[Job]:
         """Reserve ready jobs for a worker, each under a new epoch, and no job for two.
 
         By priority, going round by tree within a priority, honouring every limit; of those that are next, only the
-        ones that `may` be reserved.
+        ones that `may` be reserved; nobody is asked while nothing is being cancelled.
         """
 
     def complete(self, jobs: Sequence[Job]) -> None:
@@ -194,6 +197,12 @@ class QueueLedger(Protocol):
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A query of the small tables."""
+
+    def claimed(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A query for rows nobody else may have until the commit; those others have are left out."""
+
+    def steady(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A query for rows nobody may change until the commit; those others are changing are left out."""
 
 
 class Ledger(JobLedger, RecordLedger, QueueLedger, Protocol):

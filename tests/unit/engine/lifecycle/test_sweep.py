@@ -1,5 +1,7 @@
 """What time alone brings about, and the small things nobody needs any more."""
 
+from pathlib import Path
+
 import pytest
 
 from quaero.domain.status import JobStatus as S
@@ -8,7 +10,6 @@ from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.retry import delete
 from quaero.storage.doctor import examine
 from quaero.storage.sqlite import connect
-from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step
 
@@ -81,7 +82,7 @@ async def test_a_steps_limit_outlives_the_cleaning_before_its_first_child(
     assert len(await bench.hand.take()) == 1
 
 
-async def test_the_doctor_finds_nothing_while_a_tree_is_being_removed(bench: Bench) -> None:
+async def test_the_doctor_finds_nothing_while_a_tree_is_being_removed(bench: Bench, tmp_path: Path) -> None:
     parent, _ = await bench.family(10)
     await bench.hand.end(parent)
     await bench.finish()
@@ -89,8 +90,7 @@ async def test_the_doctor_finds_nothing_while_a_tree_is_being_removed(bench: Ben
 
     assert await bench.store.write(sweep.purge, 4) == 4
 
-    assert isinstance(bench.store, SqlStore)
-    db = connect(bench.store.path, readonly=True)
+    db = connect(tmp_path / "quaero.db", readonly=True)
     assert examine(db, bench.clock.now()) == []
     db.handle.close()
     while await bench.store.write(sweep.purge, 4):

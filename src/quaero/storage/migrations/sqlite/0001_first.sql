@@ -95,12 +95,20 @@ create table document(
 create index document_of_root on document(root_id, id);
 create index document_of_job on document(job_id);
 create virtual table document_text using fts5(title, text, content='document', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
+create trigger document_kept after insert on document begin
+  insert into document_text(rowid, title, text) values(new.id, new.title, new.text);
+end;
+create trigger document_gone after delete on document begin
+  insert into document_text(document_text, rowid, title, text) values('delete', old.id, old.title, old.text);
+end;
 
 create table counter(
   writer text primary key, pending integer not null, running integer not null, waiting integer not null,
   completed integer not null, failed integer not null, cancelled integer not null
 ) without rowid;
-create table throughput(second integer primary key, closed integer not null);
+create table throughput(
+  second integer not null, writer text not null, closed integer not null, primary key (second, writer)
+) without rowid;
 
 create table definition(
   id text primary key, name text not null, source text not null, body text not null, enabled integer not null,

@@ -1,7 +1,4 @@
-"""Looking after a store: check it, copy it, put a copy back. Beside `quaero.app` the only module that names an adapter.
-
-A check and a backup may run beside workers; a repair queues like any other write; a restore wants the store to itself.
-"""
+"""Looking after a store in a file: check it, back it up, put a backup back."""
 
 import os
 import time
@@ -9,15 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from quaero.app import open_store
 from quaero.clock import SystemClock
 from quaero.domain.errors import Conflict, InvalidInput, NotFound
-from quaero.engine.lifecycle.sweep import close_forgotten
 from quaero.settings import Settings
 from quaero.storage.connection import Connection
-from quaero.storage.doctor import Finding, examine, repair
-from quaero.storage.ledger import SqlLedger
-from quaero.storage.port import Ledger
+from quaero.storage.doctor import Finding, examine
 from quaero.storage.sqlite import SqliteConnection, connect, database_path, translated
 
 IDS_SKIPPED = 1_000_000  # after a restore: ids given since the backup are not given again
@@ -54,19 +47,6 @@ def check(settings: Settings) -> list[Finding]:
     with _opened(path) as db:
         db.handle.execute("begin")
         return examine(db, SystemClock().now())
-
-
-async def mend(settings: Settings) -> None:
-    """Recompute from the rows what is derived from them, in one transaction."""
-    require_store(settings)
-    async with open_store(settings) as store:
-        await store.write(_mend)
-
-
-def _mend(ledger: Ledger) -> None:
-    assert isinstance(ledger, SqlLedger)
-    repair(ledger.db, "doctor")
-    close_forgotten(ledger, limit=1_000_000)
 
 
 def backup(settings: Settings, target: Path) -> int:

@@ -1,0 +1,154 @@
+"""One PostgreSQL connection, in the ledger's words: `?` for parameters, lists as one parameter, plain rows.
+
+Statements are prepared by the driver at their second use and named at the protocol's level, which PgBouncer (1.21 or
+newer) keeps apart in transaction mode. Nothing here lives longer than a transaction: no settings, no temporary tables.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.adapt import AdaptersMap
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
+
+from quaero.storage.connection import Row
+from quaero.storage.postgres.arrays import (
+    Blobs,
+    BlobsDumper,
+    Ints,
+    IntsDumper,
+    TextDumper,
+    Texts,
+    TextsDumper,
+)
+from quaero.storage.postgres.bulk import Bulk, Columns, translate
+from quaero.storage.postgres.words import PostgresWords
+
+CONNECT_SECONDS = 10
+
+
+class _WholeNumber(NumericBinaryLoader):
+    """Sums of `bigint` are `numeric`; all of ours are whole."""
+
+    def load(self, data: Any) -> Any:
+        """The integer."""
+        return int(super().load(data))
+
+
+class _Context:
+    """How values of ours travel."""
+
+    connection = None
+
+    def __init__(self, adapters: AdaptersMap) -> None:
+        self.adapters = adapters
+
+
+@cache
+def _context() -> _Context:
+    adapters = AdaptersMap(psycopg.adapters)
+    for kind, dumper in (
+        (int, Int8BinaryDumper),  # one type for all, or each statement would be prepared in many versions
+        (str, TextDumper),
+        (Ints, IntsDumper),
+        (Texts, TextsDumper),
+        (Blobs, BlobsDumper),
+    ):
+        adapters.register_dumper(kind, dumper)
+    adapters.register_loader("numeric", _WholeNumber)
+    return _Context(adapters)
+
+
+class PostgresConnection:
+    """Implements `storage.connection.Connection` over psycopg."""
+
+    dialect = PostgresWords()
+
+    def __init__(self, url: str) -> None:
+        self.handle = psycopg.connect(
+            url,
+            autocommit=True,
+            prepare_threshold=1,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="quaero",
+            context=_context(),
+        )
+        self._cursor = psycopg.RawCursor(self.handle)
+        self._columns: Columns | None = None
+        self._bulks: dict[str, Bulk | None] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this connection can still be used."""
+        return not self.handle.closed
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is under way or has failed."""
+        return self.handle.info.transaction_status != TransactionStatus.IDLE
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        return self._cursor.execute(_numbered(sql), params, binary=True).fetchall()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """A statement; the number of rows it changed."""
+        return self._cursor.execute(_numbered(sql), params).rowcount
+
+    def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
+        """A statement once for each set of parameters; the rows changed in all."""
+        rows = params if isinstance(params, list) else list(params)
+        if not rows:
+            return 0
+        if sql not in self._bulks:
+            self._bulks[sql] = translate(sql, self._types())
+        bulk = self._bulks[sql]
+        if bulk is None:
+            self._cursor.executemany(_numbered(sql), rows)
+            return self._cursor.rowcount
+        return self._cursor.execute(bulk.sql.encode(), bulk.lists(rows)).rowcount
+
+    def script(self, sql: str) -> None:
+        """Several statements without parameters."""
+        self.handle.execute(sql.encode())
+
+    def member(self, column: str) -> str:
+        """SQL for membership in a bound list."""
+        return f"{column} = any(?)"
+
+    def array(self, values: Iterable[int | str]) -> Ints | Texts:
+        """The bound list."""
+        found = list(values)
+        return Texts(found) if found and isinstance(found[0], str) else Ints(found)  # type: ignore[arg-type]
+
+    def new_ids(self, n: int) -> int:
+        """The first of `n` consecutive ids."""
+        ((first,),) = self.rows("select take_ids(?)", (n,))
+        return int(first)
+
+    def _types(self) -> Columns:
+        if self._columns is None:
+            found: dict[str, dict[str, str]] = {}
+            for table, column, kind in self.rows(
+                "select c.relname, a.attname, format_type(a.atttypid, null) from pg_class c"
+                " join pg_attribute a on a.attrelid = c.oid where c.relkind = 'r' and a.attnum > 0"
+                " and not a.attisdropped and pg_table_is_visible(c.oid)"
+                " and c.relnamespace <> 'pg_catalog'::regnamespace order by c.oid, a.attnum"
+            ):
+                found.setdefault(table, {})[column] = kind
+            self._columns = found
+        return self._columns
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self.handle.close()
+
+
+@lru_cache(1_000)
+def _numbered(sql: str) -> bytes:
+    """`?`s as `$1`, `$2`, ...; none of our statements has a question mark of its own."""
+    numbers = itertools.count(1)
+    return "".join(f"${next(numbers)}" if character == "?" else character for character in sql).encode()

@@ -1,0 +1,179 @@
+"""How a transaction holds job rows while others write beside it: in one order, or without waiting.
+
+A transaction may wait for a row only in this order: leaf rows first, then all others from the highest id down (a
+child's id is above its parent's, so roots come last), then limits, then lanes. Two that keep to it never wait for each
+other.
+Scripts load what they need when they find out that they need it, so they cannot always keep to it. Once a transaction
+holds a row that is not a leaf, it therefore takes further rows only if they are free. If one is not, `Contended` says
+which: the transaction is rolled back and run again, holding those from the start, in the order above.
+
+A root's row is what a tree's writers queue at. Reserving does not need it, only that nobody cancels meanwhile: it holds
+the key (`for key share`), which changes of the row leave alone and which whoever lists a cancellation waits for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from quaero.domain.job import Job
+from quaero.storage.connection import Connection, Row
+from quaero.storage.jobmap import LEAF
+
+_ROOT = LEAF.index("root_id")
+_PARENT = LEAF.index("parent_id")
+_STEP = LEAF.index("step_id")
+
+_ABOVE = """
+with recursive up(id, parent_id) as (
+  select id, parent_id from job where id = any(?)
+  union select job.id, job.parent_id from up join job on job.id = up.parent_id)
+select id from up"""
+
+
+_LIMIT, _FREE, _STEP_LIMIT, _STEP_FREE = 3, 4, 6, 7  # places in a lane, see `storage/sharing.py`
+
+
+class Contended(Exception):
+    """Rows that others hold are needed out of turn; the transaction must begin again and take them first."""
+
+    def __init__(self, ids: Iterable[int], *, alone: bool = False) -> None:
+        super().__init__("rows are held by others")
+        self.ids = set(ids)
+        self.alone = alone
+
+
+class Footprint:
+    """What earlier runs of the same transaction found out that it needs."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+        self.alone: set[int] = set()
+
+    def learn(self, contended: Contended) -> None:
+        """Remember."""
+        (self.alone if contended.alone else self.ids).update(contended.ids)
+
+
+class RowLocks:
+    """Implements `storage.locks.Locks` for one transaction."""
+
+    are_shared = True
+
+    def __init__(self, db: Connection, footprint: Footprint) -> None:
+        self._db = db
+        self._must_not_wait = False
+        self._alone: set[int] = set()
+        if footprint.ids or footprint.alone:
+            self._take(footprint)
+
+    def _take(self, footprint: Footprint) -> None:
+        ids = footprint.ids - footprint.alone
+        self._db.rows(
+            "select id from job where id = any(?) order by is_branch, id desc for no key update", (self._db.array(ids),)
+        )
+        self._db.rows(
+            "select id from job where id = any(?) order by id desc for update", (self._db.array(footprint.alone),)
+        )
+        self._alone = set(footprint.alone)
+        self._must_not_wait = True
+
+    def jobs(self, columns: str, ids: Iterable[int]) -> list[Row]:
+        """These jobs' rows. If some are not leaves, everything above all of them comes along: it is needed next."""
+        wanted = set(ids)
+        if self._must_not_wait:
+            return self._at_once(columns, wanted)
+        found = self._db.rows(
+            f"select {columns} from job where id = any(?) and is_branch = 0 order by id desc for no key update",
+            (self._db.array(wanted),),
+        )
+        rest = wanted.difference(row[0] for row in found)
+        if rest:
+            above = {
+                i for row in found for i in (row[_PARENT], row[_STEP], row[_ROOT]) if i is not None and i != row[0]
+            }
+            chain = {row[0] for row in self._db.rows(_ABOVE, (self._db.array(rest | above),))}
+            found += self._branches(columns, chain)
+        return found
+
+    def branches(self, columns: str, ids: Iterable[int]) -> list[Row]:
+        """Rows above those that are held, all that are needed in one call."""
+        return self._at_once(columns, set(ids)) if self._must_not_wait else self._branches(columns, set(ids))
+
+    def _branches(self, columns: str, ids: set[int]) -> list[Row]:
+        self._must_not_wait = True
+        return self._db.rows(
+            f"select {columns} from job where id = any(?) order by id desc for no key update", (self._db.array(ids),)
+        )
+
+    def _at_once(self, columns: str, ids: set[int]) -> list[Row]:
+        found = self._db.rows(
+            f"select {columns} from job where id = any(?) for no key update skip locked", (self._db.array(ids),)
+        )
+        missing = ids.difference(row[0] for row in found)
+        if missing:
+            held = self._db.rows("select id from job where id = any(?)", (self._db.array(missing),))
+            if held:
+                raise Contended(row[0] for row in held)
+        return found
+
+    def versions(self, ids: Iterable[int]) -> list[Row]:
+        """(id, version) of leaves that this process has reserved."""
+        wanted = set(ids)
+        if self._must_not_wait:
+            return self._at_once("id, version", wanted)
+        return self._db.rows(
+            "select id, version from job where id = any(?) order by id desc for no key update",
+            (self._db.array(wanted),),
+        )
+
+    def free(self, columns: str, where: str, params: Sequence[Any]) -> list[Row]:
+        """Rows that match and that nobody else holds."""
+        found = self._db.rows(f"select {columns} from job where {where} for no key update skip locked", params)
+        self._must_not_wait = self._must_not_wait or bool(found)  # some may not be leaves
+        return found
+
+    def above(self, jobs: Iterable[Job]) -> set[int]:
+        """Ancestors beyond parent, step and root: closing a parent may close its own parent."""
+        deep = {job.parent_id for job in jobs if job.depth > 2 and job.parent_id is not None}
+        return {row[0] for row in self._db.rows(_ABOVE, (self._db.array(deep),))} if deep else set()
+
+    def cancelling(self, roots: Iterable[int]) -> dict[int, str | None]:
+        """What is listed on these roots; nobody can list more before the commit."""
+        ids = list(roots)
+        sql = "select id, cancelling from job where id = any(?) for key share skip locked"
+        return dict(self._db.rows(sql, (self._db.array(ids),)))
+
+    def limited(self, lanes: list[Any], uses: Mapping[int, int], now: int) -> list[Any]:
+        """Lanes with the room that their limits have now, less what `uses` says; nobody takes of it meanwhile."""
+        ids = {i for lane in lanes for i in (lane[_LIMIT], lane[_STEP_LIMIT]) if i is not None}
+        if not ids:
+            return lanes
+        self._must_not_wait = True
+        rows = self._db.rows(
+            "select id, at_once - in_use, next_at from limits where id = any(?) order by id for no key update",
+            (self._db.array(sorted(ids.union(uses))),),
+        )
+        room = {limit: free - uses.get(limit, 0) if next_at <= now else 0 for limit, free, next_at in rows}
+        return [lane for lane in (_with_room(lane, room) for lane in lanes) if lane is not None]
+
+    def alone(self, root_id: int) -> None:
+        """Wait for whoever reserves in this tree, and keep others from it."""
+        if root_id in self._alone:
+            return
+        if not self._db.rows("select 1 from job where id = ? for update skip locked", (root_id,)):
+            raise Contended((root_id,), alone=True)
+        self._alone.add(root_id)
+
+    def everything(self) -> None:
+        """Let nobody else write until the commit."""
+        self._db.run("lock table job, lane, limits, counter in share row exclusive mode")
+
+
+def _with_room(lane: Any, room: Mapping[int, int]) -> Any:
+    """A lane with what is free under its limits; None when nothing is."""
+    fresh = list(lane)
+    for limit, free in ((_LIMIT, _FREE), (_STEP_LIMIT, _STEP_FREE)):
+        if lane[limit] is not None:
+            fresh[free] = room.get(lane[limit], 0)
+            if fresh[free] <= 0:
+                return None
+    return fresh

