@@ -48,6 +48,10 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code
 bench: $(VENV)/.bench redis ## Print the measured figures beside peers (ARGS="--quick --only drain")
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-ui
+bench-ui: $(VENV)/.bench browser ## Print the page's figures in a real browser (ARGS="--quick")
+	@$(BIN)/python -m bench --only page $(ARGS)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Kill, hang and stop it on purpose; ten minutes (CHAOS_SEED=7 repeats a storm)
 	@$(BIN)/python -m pytest tests/chaos --timeout=1800 $(ARGS)

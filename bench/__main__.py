@@ -12,6 +12,7 @@ from bench.figures import Result, Scenario, as_json, table
 from bench.lab import Lab
 
 NAMES = ("drain", "enqueue", "spawn", "scale", "logs", "cancel", "pickup", "beside", "idle", "executor")
+ON_REQUEST = ("page",)  # needs a browser: `make bench-ui`
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description="Measure Quaero beside its peers.")
     options.add_argument("--quick", action="store_true", help="smaller and two rounds, to see that all is well")
     options.add_argument("--rounds", type=int, help="rounds of each scenario (default 5)")
-    options.add_argument("--only", action="append", choices=NAMES, help="this scenario; repeat for more")
+    options.add_argument("--only", action="append", choices=NAMES + ON_REQUEST, help="this scenario; repeat for more")
     options.add_argument("--list", action="store_true", help="say what there is")
     chosen = options.parse_args()
     scenarios = [importlib.import_module(f"bench.{name}").SCENARIO for name in chosen.only or NAMES]

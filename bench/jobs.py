@@ -1,5 +1,6 @@
 """The handlers that are measured: each does as little as its question allows."""
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -54,6 +55,14 @@ async def spawn(job: quaero.JobContext, n: int) -> None:
 def spawn_plain(job: quaero.JobContext, n: int) -> None:
     """The same from a plain handler."""
     job.spawn_many("noop", ({"url": "https://example.org/", "n": i} for i in range(n))).wait()
+
+
+@app.job(kind="trickle", timeout="10m")
+async def trickle(job: quaero.JobContext, per_second: int, seconds: int) -> None:
+    """Spawn children at a steady rate."""
+    for _ in range(10 * seconds):
+        await job.spawn_many("noop", ({} for _ in range(per_second // 10)))
+        await asyncio.sleep(0.1)
 
 
 @app.job(kind="talk")
