@@ -21,6 +21,7 @@ from quaero.domain.entries import Line, parse_level
 from quaero.domain.errors import InvalidInput, QuaeroError, StoreUnavailable
 from quaero.doorbell.local import LocalDoorbell
 from quaero.doorbell.port import Doorbell
+from quaero.engine.masking import Mask, url_secrets
 from quaero.engine.protocol import Setup
 from quaero.engine.servicelog import ServiceLog, heard
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
@@ -92,6 +93,11 @@ async def refuse_open(settings: Settings) -> None:
             await require_token(store, settings, SystemClock())
 
 
+def make_mask(settings: Settings) -> Mask:
+    """What hides secrets in what a process of ours says of itself."""
+    return Mask(settings.logs.secret_names, url_secrets(settings.store.url))
+
+
 def make_worker(
     store: SqlStore, bell: Doorbell, settings: Settings, app: str | None, root_id: int | None = None
 ) -> Worker:
@@ -104,6 +110,8 @@ def make_worker(
         max_log_bytes=settings.logs.max_bytes_per_attempt,
         max_line=settings.logs.max_line,
         settings=msgspec.json.encode(sections),
+        secret_names=settings.logs.secret_names,
+        secrets=list(url_secrets(settings.store.url)),
     )
     config = WorkerConfig(
         setup=setup,
@@ -130,7 +138,7 @@ async def _work(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.Ev
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     stopper = asyncio.create_task(_then(until.wait(), worker.stop))
     try:
-        with heard(worker.service, "worker"):
+        with heard(worker.service, "worker", make_mask(order.settings)):
             await worker.run()
     except (ConnectionError, TimeoutError) as lost:
         _leave_fenced(str(lost) or "the store does not answer")
@@ -158,7 +166,7 @@ async def _serve(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.E
     service = ServiceLog(store, gateway.clock)
     _pass_on(service, order.news)
     async with service:
-        with heard(service, "gateway"):
+        with heard(service, "gateway", make_mask(order.settings)):
             await serve(gateway, listener, stop=until, on_ready=_tell_ready)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from quaero.app import make_worker
+from quaero.app import make_mask, make_worker
 from quaero.cli.output import message
 from quaero.domain.errors import InvalidInput
 from quaero.engine.servicelog import heard
@@ -88,7 +88,7 @@ async def find_hands(
         yield TheirHands()
         return
     worker = make_worker(store, bell, settings, app, NO_TREE)
-    with heard(worker.service, "run"):
+    with heard(worker.service, "run", make_mask(settings)):
         ours = OurHands(worker)
         try:
             await ours.get_ready()

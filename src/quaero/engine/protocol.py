@@ -45,6 +45,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, tag=0):
     max_log_bytes: int = 512 * 1024 * 1024
     max_line: int = 64 * 1024
     settings: bytes = b"{}"  # JSON: sections the built-in kinds read (crawler, command)
+    secret_names: list[str] = []  # whose values are masked, beside those that say so themselves
+    secrets: list[str] = []  # known by value
 
 
 class Task(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -26,6 +26,7 @@ from quaero.domain.facts import Lines
 from quaero.engine.executor.capture import level_of
 from quaero.engine.executor.lines import Packed, encode_lines
 from quaero.engine.lifecycle.service import append_service
+from quaero.engine.masking import Mask
 from quaero.engine.protocol import Orphans
 from quaero.engine.text import clean, shorten
 from quaero.storage.port import Store
@@ -176,9 +177,10 @@ class ServiceLog:
 class ServiceHandler(logging.Handler):
     """Turns records of this process into lines of its service log; `process` is what it calls itself there."""
 
-    def __init__(self, service: ServiceLog, process: str) -> None:
+    def __init__(self, service: ServiceLog, process: str, mask: Mask) -> None:
         super().__init__(logging.INFO)
         self._service = service
+        self._mask = mask
         self._fields = {"process": process, "pid": os.getpid()}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -187,20 +189,23 @@ class ServiceHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""
-        self._service.say(int(record.created * 1e6), level_of(record.levelno), _told(record), self._fields)
+        self._service.say(
+            int(record.created * 1e6), level_of(record.levelno), self._mask.text(_told(record)), self._fields
+        )
 
 
 class _StderrHandler(logging.Handler):
     """Warnings and worse, for whoever started this program: one line each, and the traceback of a fault."""
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, mask: Mask) -> None:
         super().__init__(logging.WARNING)
         self._process = process
+        self._mask = mask
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record."""
         with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
-            sys.stderr.write(f"quaero {self._process}: {_told(record)}\n")
+            sys.stderr.write(f"quaero {self._process}: {self._mask.text(_told(record))}\n")
 
 
 def _told(record: logging.LogRecord) -> str:
@@ -214,10 +219,10 @@ def _told(record: logging.LogRecord) -> str:
 
 
 @contextlib.contextmanager
-def heard(service: ServiceLog, process: str) -> Iterator[None]:
+def heard(service: ServiceLog, process: str, mask: Mask) -> Iterator[None]:
     """Whatever this process logs goes to its service log while this lasts, warnings to standard error too."""
     root, ours = logging.getLogger(), logging.getLogger("quaero")
-    handlers = [ServiceHandler(service, process), _StderrHandler(process)]
+    handlers = [ServiceHandler(service, process, mask), _StderrHandler(process, mask)]
     level = ours.level
     ours.setLevel(logging.INFO)
     for handler in handlers:

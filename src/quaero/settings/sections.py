@@ -104,6 +104,12 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[
         int, Meta(ge=MINUTE, extra=DURATION, description="Service log and running trees are trimmed from the front")
     ] = 30 * DAY
+    secret_names: Annotated[
+        list[str],
+        Meta(
+            description="Further names whose values are masked in logs, e.g. `session_id`, besides `password` and so on"
+        ),
+    ] = []
 
 
 class Jobs(msgspec.Struct, frozen=True, kw_only=True):

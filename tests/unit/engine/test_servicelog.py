@@ -11,6 +11,7 @@ import pytest
 
 from quaero.domain.entries import Entry, Level, Originator
 from quaero.domain.errors import StoreFull
+from quaero.engine.masking import Mask
 from quaero.engine.protocol import Orphans
 from quaero.engine.servicelog import MAX_LINES, PERIOD_SECONDS, ServiceLog, heard
 from quaero.storage.port import EntryFilter
@@ -55,21 +56,26 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_records_from_info_up_become_entries_of_tree_0_that_name_their_process(desk: Desk) -> None:
     async with ServiceLog(desk, desk.clock) as service:  # type: ignore[arg-type]
-        with heard(service, "worker"):
+        with heard(service, "worker", Mask()):
             log.debug("unheard")
             log.info("worker %d started", 3)
-            logging.getLogger("asyncio").error("from a library")
+            logging.getLogger("asyncio").error("from a library: password=hunter2")
 
     first, second = await desk.entries(2)
     assert (first.message, first.level, first.originator) == ("worker 3 started", Level.INFO, Originator.SYSTEM)
     assert first.fields is not None
     assert first.fields["process"] == "worker"
-    assert (second.message, second.level, second.seq, second.line_number) == ("from a library", Level.ERROR, 2, 2)
+    assert (second.message, second.level, second.seq, second.line_number) == (
+        "from a library: password=***",
+        Level.ERROR,
+        2,
+        2,
+    )
 
 
 async def test_it_writes_once_a_second_at_most_however_much_is_said(desk: Desk) -> None:
     async with ServiceLog(desk, desk.clock) as service:  # type: ignore[arg-type]
-        with heard(service, "worker"):
+        with heard(service, "worker", Mask()):
             log.info("first")
             await desk.entries(1)
             for n in range(100):
@@ -111,7 +117,7 @@ async def test_the_store_and_the_doorbell_are_heard_on_standard_error_only(
     desk: Desk, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with ServiceLog(desk, desk.clock) as service:  # type: ignore[arg-type]
-        with heard(service, "worker"):
+        with heard(service, "worker", Mask()):
             logging.getLogger("quaero.storage").warning("a commit could not be told of")
             logging.getLogger("quaero.doorbell.local").error("no bell")
             log.warning("something else")
@@ -139,7 +145,7 @@ async def test_output_of_executors_that_belongs_to_no_job_stands_between_what_wa
 
 async def test_a_fault_is_told_with_its_traceback(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     async with ServiceLog(desk, desk.clock) as service:  # type: ignore[arg-type]
-        with heard(service, "gateway"):
+        with heard(service, "gateway", Mask()):
             try:
                 raise ZeroDivisionError("by nought")
             except ZeroDivisionError:

@@ -49,8 +49,10 @@ class Executor:
         handler = capture.install(self.runtime.here, self.runtime.setup.min_level)
         capture.catch_uncaught(self.runtime.here)
         loaded = application.load(self.runtime.setup)
+        mask = self.runtime.mask
+        mask.learn(os.environ)  # the application may have read secrets into it
         if isinstance(loaded, Broken):
-            self.channel.send(loaded)
+            self.channel.send(Broken(mask.text(loaded.message), mask.text(loaded.traceback)))
             return False
         capture.settle(handler)
         gc.freeze()  # what stays for ever need not be looked through again and again

@@ -1,8 +1,8 @@
 """The log lines of one job on their way out: collected cheaply, packed now and then, capped.
 
-A line longer than allowed becomes several, marked as continued. A job that writes more than its cap keeps the start
-and the last 1 MiB; between them stands how many lines are missing. Adding takes no lock: this is the hot path of
-every log call.
+Secrets are masked when lines are packed. A line longer than allowed becomes several, marked as continued. A job that
+writes more than its cap keeps the start and the last 1 MiB; between them stands how many lines are missing. Adding
+takes no lock: this is the hot path of every log call.
 """
 
 from collections import deque
@@ -13,6 +13,7 @@ import msgspec
 
 from quaero.domain.bounds import LOG_TAIL_KEPT
 from quaero.domain.entries import Level, Originator
+from quaero.engine.masking import Mask
 from quaero.engine.protocol import Task
 from quaero.engine.text import clean, fits, pieces
 
@@ -31,6 +32,7 @@ class Sink(Protocol):
 
     max_line: int
     cap: int  # bytes of log per attempt
+    mask: Mask
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
@@ -75,7 +77,7 @@ class LineBuffer:
         return None
 
     def _add_odd(self, at: int, level: int, message: str, fields: dict[str, Any] | None) -> None:
-        message = clean(message)
+        message = self._sink.mask.text(clean(message))  # whole: a cut could part a secret
         parts = [message] if fits(message, self._sink.max_line) else pieces(message, self._sink.max_line)
         for part in parts:
             self._pending.append((at, level, part) if fields is None else (at, level, part, fields))
@@ -159,7 +161,15 @@ class LineBuffer:
         first, last = lines[0][0], lines[-1][0]
         if first > last:  # the clock was set back, or threads overtook each other
             first, last = last, first
-        self._sink.tell(self._owner, len(lines), levels, first, last, encode_lines(lines), originator)
+        body = encode_lines(lines)
+        if self._sink.mask.may_hold(body):
+            body = encode_lines([self._masked(line) for line in lines])
+        self._sink.tell(self._owner, len(lines), levels, first, last, body, originator)
+
+    def _masked(self, line: Packed) -> Packed:
+        at, level, message, *fields = line
+        mask = self._sink.mask
+        return (at, level, mask.text(message), *map(mask.value, fields))
 
 
 class OrphanLines(LineBuffer):

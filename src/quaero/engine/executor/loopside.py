@@ -99,6 +99,7 @@ class LoopSide:
     async def _call_subscriber(self, delivery: Deliver) -> None:
         error = await deliver(self._runtime.application.app, delivery)
         with self._guard:
+            error = self._runtime.mask.text(error) if error is not None else None
             self._runtime.outbox.say(Delivered(delivery.delivery_id, error))
             self._delivering.discard(asyncio.current_task())
             self._fill_soon()

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
+
 from quaero.domain.entries import Level
 from quaero.domain.facts import Ended, ErrorInfo, How, Lines, Progressed, Spawned
 from quaero.engine.context import JobContext, current
@@ -20,6 +22,7 @@ from quaero.engine.executor.endings import UNTOUCHED, Ending
 from quaero.engine.executor.lines import CONTINUED, LineBuffer, OrphanLines
 from quaero.engine.executor.outbox import Outbox
 from quaero.engine.executor.questions import Questions
+from quaero.engine.masking import Mask
 from quaero.engine.protocol import Ask, Deliver, Orphans, Setup, Task
 from quaero.engine.registry import App
 from quaero.engine.splitter import LineSplitter
@@ -52,6 +55,7 @@ class Runtime:
         self._dirty: deque[LineBuffer] = deque()
         self._stirred: set[JobContext] = set()
         self.max_line, self.cap = setup.max_line, setup.max_log_bytes
+        self.mask = Mask(setup.secret_names, setup.secrets)
         self.lock: AbstractContextManager[Any] = outbox.lock
         self.orphans: LineBuffer = OrphanLines(self, None)
         self._orphan_streams = [self.orphan_splitter(1), self.orphan_splitter(2)]
@@ -207,9 +211,11 @@ class Runtime:
     def _tell_progress(self, job: JobContext) -> None:
         extras = job._more()
         counts, extras.counts = extras.counts or {}, None
-        reached, extras.progress = extras.progress, None
+        current, total, message = extras.progress or (None, None, None)
+        extras.progress = None
+        message = self.mask.text(message) if message else message
         task = job._task
-        self.outbox.put(Progressed(task.job_id, task.epoch, *(reached or (None, None, None)), counts))
+        self.outbox.put(Progressed(task.job_id, task.epoch, current, total, message, counts))
 
     # --- the ends of jobs
 
@@ -229,7 +235,7 @@ class Runtime:
         if extras is not None or job._lines is not None:
             self._close(job)
         failpoint("executor.before_ended")
-        how, result, error = ending
+        how, result, error = self._masked(ending)
         documents = (extras.documents or []) if extras is not None and how == How.COMPLETED else []
         size = len(result) if result is not None else 0
         size += sum(len(document.text) for document in documents) if documents else 0
@@ -249,7 +255,14 @@ class Runtime:
     def hand_back(self, task: Task, ending: Ending = UNTOUCHED) -> None:
         """Tell the end of a task that never began."""
         began_at = now() if ending.how != How.UNTOUCHED else 0
-        self.outbox.put(Ended(task.job_id, task.epoch, now(), began_at, *ending))
+        self.outbox.put(Ended(task.job_id, task.epoch, now(), began_at, *self._masked(ending)))
+
+    def _masked(self, ending: Ending) -> Ending:
+        error = ending.error
+        if error is None:
+            return ending
+        told, trace = self.mask.text(error.message), self.mask.text(error.traceback)
+        return ending._replace(error=msgspec.structs.replace(error, message=told, traceback=trace))
 
     def find(self, task: Task) -> Runnable | None:
         """What runs a task."""

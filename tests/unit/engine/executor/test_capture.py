@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from quaero.domain.facts import Ended, How, Lines
+from quaero.domain.facts import Ended, How, Lines, Progressed
 
 Start = Callable[..., Any]
 
@@ -381,3 +381,54 @@ def test_lines_leave_while_the_job_runs(start: Start) -> None:
     driver.run("runs")
 
     assert driver.until(driver.texts) == ["here I am"]
+
+
+SECRETIVE = """
+os.environ["LEARNT_TOKEN"] = "set while importing"  # as reading a .env file does
+
+@app.job
+async def leaks(job):
+    job.log.info("connecting with password=%s", "hunter2")
+    job.log.info("fields", extra={"api_key": "abc", "url": "https://me:hunter2@example.org/"})
+    print("it is set while importing")
+    job.log.warning("x" * 70_000 + " token=hunter2")
+    job.progress(1, 2, "logging in: password=hunter2")
+    raise ValueError("cannot log in with password=hunter2, set while importing")
+
+@app.job
+def leaks_raw(job):
+    subprocess.run("echo Authorization: Bearer abc123def456", shell=True)
+"""
+
+
+def test_secrets_are_masked_before_they_leave_the_executor(start: Start) -> None:
+    driver = start(SECRETIVE)
+
+    driver.run("application.leaks")
+    error = driver.ended().error
+    driver.run("application.leaks_raw", job_id=2)
+    driver.ended(2)
+
+    texts = driver.texts()
+    assert "connecting with password=***" in texts
+    assert "it is ***" in texts
+    assert error.message == "cannot log in with password=***, ***"
+    assert "password=***" in error.traceback
+    assert [line.fields for line in driver.lines() if line.message == "fields"] == [
+        {"api_key": "***", "url": "https://me:***@example.org/"}
+    ]
+    assert driver.first_fact(Progressed).message == "logging in: password=***"
+    assert driver.texts(2) == ["Authorization: ***"]
+    everything = repr(driver.facts)
+    assert "hunter2" not in everything
+    assert "set while importing" not in everything
+
+
+def test_names_and_values_from_the_settings_are_masked_too(start: Start) -> None:
+    source = "@app.job\nasync def leaks(job):\n    job.log.info('session_id=17 and battery staple')\n"
+    driver = start(source, secret_names=["session_id"], secrets=["battery staple"])
+
+    driver.run("application.leaks")
+    driver.ended()
+
+    assert driver.texts() == ["session_id=*** and ***"]
