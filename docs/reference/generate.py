@@ -12,6 +12,7 @@ import msgspec
 
 from quaero.cli.main import COMMANDS, cli
 from quaero.gateway.application import ROUTES
+from quaero.gateway.problems import PREFIX, PROBLEMS
 from quaero.settings import Settings, describe
 
 BEGIN, END = "<!-- made by `make docs` -->\n", "<!-- end -->\n"
@@ -54,11 +55,16 @@ def _command(name: str, command: click.Command, heading: str) -> Iterator[str]:
 
 
 def routes() -> Iterator[str]:
-    """A row for each route that a program may call."""
-    yield "\n| Route | Does |\n|---|---|\n"
+    """A row for each route that a program may call, and one for each type of problem."""
+    yield "\n| Route | Scope | Does |\n|---|---|---|\n"
     for route in ROUTES:
         if route.path.startswith(("/api", "/metrics", "/ws")):
-            yield f"| `{route.method} {route.path}` | {_first_line(route.doc)} |\n"
+            yield f"| `{route.method} {route.path}` | {route.needs.word} | {_first_line(route.doc)} |\n"
+    yield "\n## Problems\n\n`application/problem+json` as in RFC 9457: `{type, title, status, detail}`, and where it "
+    yield "applies `job_status` or `problems`.\nA `type` never changes its meaning; `detail` is for people.\n"
+    yield "\n| Status | `type` | Means | What to do |\n|---|---|---|---|\n"
+    for problem in PROBLEMS:
+        yield f"| {problem.status} | `{PREFIX}{problem.name}` | {problem.meaning} | {problem.remedy} |\n"
     yield "\n"
 
 

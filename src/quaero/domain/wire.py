@@ -84,6 +84,16 @@ class WireEntry(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
+class WireProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with a definition; a hint does not make it invalid. `key` is a path, `line` counts from 1."""
+
+    key: str
+    line: int | None
+    reason: str
+    remedy: str
+    is_hint: bool
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """An error as RFC 9457 describes it. `type` never changes its meaning; `detail` is for people.
 
@@ -95,7 +105,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     job_status: str | None = None
-    problems: tuple[DefinitionProblem, ...] = ()
+    problems: tuple[WireProblem, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -225,5 +235,12 @@ def problem(error: QuaeroError) -> Problem:
         error.http_status,
         str(error),
         job_status=error.status if isinstance(error, Conflict) else None,
-        problems=error.problems if isinstance(error, InvalidDefinition) else (),
+        problems=tuple(map(wire_problem, error.problems)) if isinstance(error, InvalidDefinition) else (),
+    )
+
+
+def wire_problem(problem: DefinitionProblem) -> WireProblem:
+    """One thing wrong with a definition, without the name of a file: it came in a request."""
+    return WireProblem(
+        key=problem.key, line=problem.line, reason=problem.reason, remedy=problem.remedy, is_hint=problem.is_hint
     )

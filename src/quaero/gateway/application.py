@@ -12,6 +12,7 @@ from quaero.gateway import (
     jobs,
     logs,
     maps,
+    metrics,
     page,
     queue,
     sse,
@@ -21,6 +22,7 @@ from quaero.gateway.auth import access
 from quaero.gateway.auth.checkpoint import Checkpoint
 from quaero.gateway.auth.place import Place
 from quaero.gateway.gate import Gate
+from quaero.gateway.reference import describe
 from quaero.gateway.routing import Router
 from quaero.gateway.state import Gateway
 from quaero.gateway.websocket import Socket
@@ -38,10 +40,12 @@ MODULES = (
     documents,
     queue,
     status,
+    metrics,
     access,
     page,
 )
 ROUTES = [route for module in MODULES for route in module.routes.all]
+describe(ROUTES)
 
 
 def application(gateway: Gateway, place: Place) -> Gate:

@@ -1,9 +1,10 @@
 """Definitions: kept, changed, checked as somebody types, and run."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from quaero.domain.access import Access
 from quaero.domain.definitions import Definition, InvalidDefinition, Reading, from_stored, read, with_overrides
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.job import Job
@@ -26,13 +27,11 @@ from quaero.gateway.definitionshapes import (
     wire_definition,
     wire_detail,
 )
-from quaero.gateway.listing import bounded
 from quaero.gateway.routing import Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import JobFilter, Store
 
 routes = Routes()
-MAX_LIMIT = 200
 RUNS, RUNS_IN_LIST = 10, 3
 Source = dict[str, Any]  # a definition as a mapping, or {"toml": "..."}
 
@@ -41,7 +40,7 @@ class DefinitionsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which definitions: those whose id or name has `q` in it."""
 
     q: str | None = None
-    limit: int = 50
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
     cursor: str | None = None
 
 
@@ -69,7 +68,7 @@ class _Page(NamedTuple):
 @routes.get("/api/job-definitions")
 async def get_definitions(gateway: Gateway, query: DefinitionsQuery) -> DefinitionList:
     """Definitions in order of id, with their next and last runs."""
-    limit = bounded("limit", query.limit, 1, MAX_LIMIT)
+    limit = query.limit
     page = await _page(gateway.store, query, limit)
     now = gateway.clock.now()
     found = [wire_definition(row, await _runs(gateway.store, row.id, RUNS_IN_LIST), now) for row in page.rows[:limit]]
@@ -91,7 +90,7 @@ async def post_definition(gateway: Gateway, body: Source) -> Answer:
     return _answer(await _detail(gateway, row), 201)
 
 
-@routes.post("/api/job-definitions/validate")
+@routes.post("/api/job-definitions/validate", needs=Access.SUBMITTER)
 async def post_validate(gateway: Gateway, body: Source) -> Validation:
     """Everything that is wrong with a definition, whether it could run, and when it would."""
     reading = _reading(body)
@@ -127,7 +126,7 @@ async def delete_definition(gateway: Gateway, id: str) -> Removed:
     return Removed(row.id, removed=True)
 
 
-@routes.post("/api/job-definitions/{id}/execute", answers={201: WireJob})
+@routes.post("/api/job-definitions/{id}/execute", needs=Access.SUBMITTER, answers={201: WireJob})
 async def post_execute(gateway: Gateway, id: str, body: dict[str, Any]) -> Answer:
     """Run a definition now; the body changes it for this run, e.g. `{"step": {"crawl": {"max_pages": 5}}}`."""
     row = await _find(gateway.store, id)

@@ -8,7 +8,6 @@ import msgspec
 from quaero.domain.definitions import (
     Definition,
     InvalidDefinition,
-    Problem,
     Reading,
     explain,
     from_stored,
@@ -19,7 +18,7 @@ from quaero.domain.definitions import (
 from quaero.domain.job import Job
 from quaero.domain.status import WORDS
 from quaero.domain.tally import progress_text
-from quaero.domain.wire import rfc3339
+from quaero.domain.wire import WireProblem, rfc3339, wire_problem
 from quaero.domain.wiretree import duration_ms
 from quaero.engine.lifecycle.catalogue import FILE, DefinitionRow
 
@@ -80,16 +79,6 @@ class WireDefinitionDetail(WireDefinition, frozen=True, kw_only=True):
 
     definition: dict[str, Any]
     toml: str
-
-
-class WireProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong; a hint does not make the definition invalid. `key` is a path, `line` counts from 1."""
-
-    key: str
-    line: int | None
-    reason: str
-    remedy: str
-    is_hint: bool
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,11 +184,4 @@ def validation(reading: Reading, unrunnable: str | None, now: int) -> Validation
         next_runs=next_runs(definition.schedule, now) if definition is not None else [],
         definition=to_mapping(definition) if definition is not None else None,
         toml=to_toml(definition) if definition is not None else None,
-    )
-
-
-def wire_problem(problem: Problem) -> WireProblem:
-    """One problem, without the name of a file: it came in a request."""
-    return WireProblem(
-        key=problem.key, line=problem.line, reason=problem.reason, remedy=problem.remedy, is_hint=problem.is_hint
     )

@@ -1,20 +1,18 @@
 """The documents jobs kept: listed, searched, read, exported. An export is read page by page while it is sent."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.wire import parse_id, rfc3339
 from quaero.gateway.answers import Stream, encode
-from quaero.gateway.listing import bounded
 from quaero.gateway.routing import Media, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import Store, StoredDocument
 
 routes = Routes()
-MAX_LIMIT = 500
 MAX_HITS = 1_000  # of a search: deeper nobody looks
 EXCERPT = 240  # characters of the text in a list that was not searched
 EXPORTED_AT_ONCE = 50  # documents read for one chunk
@@ -26,7 +24,7 @@ class DocumentsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     q: str | None = None
     job_id: str | None = None
-    limit: int = 50
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
     cursor: str | None = None
 
 
@@ -82,7 +80,7 @@ class DocumentList(msgspec.Struct, frozen=True):
 @routes.get("/api/documents")
 async def get_documents(gateway: Gateway, query: DocumentsQuery) -> DocumentList:
     """The documents jobs kept, oldest first; with `q`, the hits of a full-text search, best first."""
-    limit = bounded("limit", query.limit, 1, MAX_LIMIT)
+    limit = query.limit
     after = _number("cursor", query.cursor) or 0
     root_id = _number("job_id", query.job_id)
     if query.q:

@@ -6,6 +6,7 @@ transaction that made it (no second read), and a bulk is answered with its ids o
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -29,7 +30,7 @@ class JobRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A job somebody wants. `run_at` is an RFC 3339 time, `timeout` a duration such as `"30s"`."""
 
     kind: str
-    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    payload: msgspec.Raw = msgspec.field(default_factory=partial(msgspec.Raw, b"{}"))
     name: str | None = None
     key: str | None = None
     priority: int = 0

@@ -4,6 +4,7 @@ An array has no room for more, so where to go on is in headers: `Link: <...>; re
 `Quaero-Cursor` always, so that a script can ask again later for what happened since.
 """
 
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,22 +14,20 @@ from quaero.domain.errors import InvalidInput
 from quaero.domain.wire import WireEntry, wire_entry
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.finding import find_job
-from quaero.gateway.listing import bounded, moment, step_names
+from quaero.gateway.listing import moment, step_names
 from quaero.gateway.routing import JobId, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import EntryFilter
 
 routes = Routes()
-MAX_LIMIT = 5_000
-MAX_OFFSET = 10_000  # deeper is reached by cursor
 
 
 class EventsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries: those from `since` on (an RFC 3339 time), behind `cursor`; `offset` leaves out as many."""
 
-    limit: int = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 100
     since: str | None = None
-    offset: int = 0
+    offset: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0  # deeper is reached by cursor
     cursor: str | None = None
 
 
@@ -36,8 +35,7 @@ class EventsQuery(msgspec.Struct, forbid_unknown_fields=True):
 async def get_events(gateway: Gateway, id: JobId, query: EventsQuery) -> Answer:
     """A job's own journal entries, oldest first, as an array; the headers `Link` and `Quaero-Cursor` go on."""
     store = gateway.store
-    limit = bounded("limit", query.limit, 1, MAX_LIMIT)
-    offset = bounded("offset", query.offset, 0, MAX_OFFSET)
+    limit, offset = query.limit, query.offset
     if offset and query.cursor:
         raise InvalidInput("give a cursor or an offset, not both")
     job = await find_job(store, id)

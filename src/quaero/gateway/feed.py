@@ -14,7 +14,7 @@ One tail per watched tree reads once for all its viewers; one view per filter cl
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from quaero.clock import Clock
@@ -63,12 +63,17 @@ class Feed:
         self.pace = Pace(clock, interval)
         self._store = store
         self._lookout = lookout
-        self.kin = Kin(store)
+        self._kin = Kin(store)
         self._tails: dict[int, Tail] = {}
         self._deleted: list[View] = []
         self._opening = asyncio.Lock()
         self._scopes = Remembered[tuple[int, str | None, int, bool], Scope](clock, SCOPE_SECONDS)
         self._behind = asyncio.Semaphore(BEHIND_READERS)
+
+    @property
+    def watched(self) -> int:
+        """How many trees somebody watches."""
+        return len(self._tails)
 
     # --- scopes
 
@@ -88,18 +93,13 @@ class Feed:
 
     # --- following
 
-    async def follow(
-        self, scope: Scope, *, cursor: str | None = None, limit: int = 100, closed_too: bool = False
-    ) -> Following:
-        """Begin to follow: after the cursor, or with the last `limit` entries. Raises NotFound, AtTheEnd.
-
-        `closed_too`: also from the end of a closed tree, which may be opened again.
-        """
+    async def follow(self, scope: Scope, *, cursor: str | None = None, limit: int = 100) -> Following:
+        """Begin to follow: after the cursor, or with the last `limit` entries. Raises NotFound, AtTheEnd."""
         tail = await self._tail(scope.root_id)
         with tail.held():
             view = tail.view(scope)
             await view.ready.wait()
-            start = await self._start(tail, view, cursor, limit, closed_too)
+            start = await self._start(tail, view, cursor, limit)
             return Following(self, view, start)
 
     def follow_deleted(self, job_id: int, cursor: str) -> Following | None:
@@ -109,17 +109,17 @@ class Feed:
             return None
         scope = Scope(job_id, given.root_id, EntryFilter(), {}, None, one_counter=False)
         tree = f"{given.incarnation}.{given.root_id}.".encode()
-        view = View(scope, self.kin, given.seq + 1, tree, self.clock.monotonic())
+        view = View(scope, self._kin, given.seq + 1, tree, self.clock.monotonic())
         view.tell(None)
         self._deleted.append(view)
         return Following(self, view, Start(given.seq, "resume", given.seq, given.seq))
 
-    async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int, closed_too: bool) -> Start:
+    async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int) -> Start:
         mode: Mode = "tail"
         if cursor:
             position = await self._position_of(tail, cursor)
             if position is not None:
-                if view.is_terminal and position >= view.log_head and not closed_too:
+                if view.is_terminal and position >= view.log_head:
                     raise AtTheEnd
                 return Start(position, "resume", tail.head, tail.oldest)
             mode = "reset"
@@ -164,7 +164,7 @@ class Feed:
                     marks[0].head,
                     store=self._store,
                     lookout=self._lookout,
-                    kin=self.kin,
+                    kin=self._kin,
                     clock=self.clock,
                     pace=self.pace,
                 )
@@ -180,7 +180,7 @@ class Feed:
         async with self._behind:
             return await self._store.stretches(root_id, after=after, upto=upto, limit=limit, patient=True)
 
-    async def changes(self, root_id: int, *, after: int | None = None) -> AsyncGenerator[Changes, None]:
+    async def changes(self, root_id: int, *, after: int | None = None) -> AsyncIterator[Changes]:
         """Every change of status of a tree beyond a position (None: from now on, and the first item says from where).
 
         Close the iterator when done (`contextlib.aclosing`). Raises NotFound.

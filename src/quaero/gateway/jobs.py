@@ -1,5 +1,7 @@
 """Reading jobs: lists, one job, its children, its tree, its failures."""
 
+from typing import Annotated
+
 import msgspec
 
 from quaero.domain.errors import InvalidInput
@@ -12,7 +14,6 @@ from quaero.gateway.listing import (
     ChildrenQuery,
     JobList,
     JobsQuery,
-    bounded,
     jobs_filter,
     list_jobs,
     step_names,
@@ -23,7 +24,6 @@ from quaero.gateway.state import Gateway
 from quaero.storage.port import ErrorGroup, JobFilter, Store
 
 routes = Routes()
-MAX_GROUPS = 1_000
 SHOWN_GROUPS = 10  # per step of the tree view; `/errors` has them all
 
 
@@ -49,7 +49,7 @@ class FailureList(msgspec.Struct, frozen=True):
 class ErrorsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """How many groups, from where on."""
 
-    limit: int = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
     cursor: str | None = None
 
 
@@ -111,7 +111,7 @@ async def _groups_of(store: Store, step: Job, failed: list[Job], groups: list[Er
 @routes.get("/api/jobs/{id}/errors")
 async def get_errors(gateway: Gateway, id: JobId, query: ErrorsQuery) -> FailureList:
     """The failures of the tree a job belongs to, grouped by what failed, most frequent first."""
-    limit = bounded("limit", query.limit, 1, MAX_GROUPS)
+    limit = query.limit
     start = parse_id(query.cursor) if query.cursor else 0
     if start is None:
         raise InvalidInput(f"cursor {(query.cursor or '')[:40]!r} is not one of this list: take it from next_cursor")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,7 +14,8 @@ from quaero.gateway.state import Gateway
 from quaero.storage.port import JobFilter, JobPage, Store
 
 MAX_LIMIT = 1_000
-MAX_OFFSET = 100_000  # deeper pages are reached by cursor
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=100_000)]  # deeper pages are reached by cursor
 
 Order = Literal["-created_at", "created_at"]
 ChildOrder = Literal["-created_at", "created_at", "-duration", "-silent"]
@@ -26,9 +27,9 @@ class JobsQuery(msgspec.Struct, forbid_unknown_fields=True):
     `q` is looked for in name, kind and key, or is an id. `created_after` and `created_before` are RFC 3339 times.
     """
 
-    limit: int = 50
+    limit: Limit = 50
     cursor: str | None = None
-    offset: int = 0
+    offset: Offset = 0
     status: str = ""
     kind: str | None = None
     tag: str | None = None
@@ -47,9 +48,9 @@ class ChildrenQuery(msgspec.Struct, forbid_unknown_fields=True):
     last entry lies furthest back first): the first 200 at most, on one page.
     """
 
-    limit: int = 50
+    limit: Limit = 50
     cursor: str | None = None
-    offset: int = 0
+    offset: Offset = 0
     status: str = ""
     kind: str | None = None
     tag: str | None = None
@@ -89,7 +90,7 @@ def bounded(name: str, value: int, low: int, high: int) -> int:
 
 async def list_jobs(gateway: Gateway, query: JobsQuery | ChildrenQuery, where: JobFilter) -> JobList:
     """The page of jobs a query asks for, within `where`."""
-    limit = bounded("limit", query.limit, 1, MAX_LIMIT)
+    limit = query.limit
     where = replace(
         where,
         statuses=parse_statuses(query.status),
@@ -111,7 +112,7 @@ async def list_jobs(gateway: Gateway, query: JobsQuery | ChildrenQuery, where: J
 
 async def _page(store: Store, where: JobFilter, limit: int, query: JobsQuery | ChildrenQuery) -> JobPage:
     after = list_position(query.cursor)
-    to_skip = bounded("offset", query.offset, 0, MAX_OFFSET)
+    to_skip = query.offset
     if to_skip and after is not None:
         raise InvalidInput("give a cursor or an offset, not both")
     while to_skip:

@@ -44,7 +44,7 @@ class MapHead(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     cursor: str
     count: int
-    legend: list[str] | list[MapGroup]
+    legend: list[str | MapGroup]
 
 
 class WireMap(MapHead, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class WireMap(MapHead, frozen=True, kw_only=True):
 
 def head_of(found: ChildMap, by: str, cursor: str) -> MapHead:
     """What stands before ids and codes."""
-    legend: list[str] | list[MapGroup] = []
+    legend: list[str | MapGroup] = []
     if by == "status":
         legend = list(WORDS)
     elif by == "error":

@@ -6,7 +6,7 @@ from dataclasses import replace
 from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.domain.wire import rfc3339, wire_job
-from quaero.gateway.listing import ChildrenQuery, JobList, bounded, parse_statuses, step_names
+from quaero.gateway.listing import ChildrenQuery, JobList, parse_statuses, step_names
 from quaero.gateway.state import Gateway
 from quaero.storage.port import EntryFilter, JobFilter, Store
 
@@ -18,7 +18,7 @@ async def ranked_children(gateway: Gateway, query: ChildrenQuery, where: JobFilt
     """The first children by this order; one page."""
     if query.cursor or query.offset:
         raise InvalidInput(f"order {query.order} has one page: leave cursor and offset out")
-    limit = min(bounded("limit", query.limit, 1, 1_000), MOST)
+    limit = min(query.limit, MOST)
     store = gateway.store
     if query.order == "-duration":
         wanted = replace(

@@ -17,6 +17,7 @@ costs a table look-up and the decoding.
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NewType
@@ -164,6 +165,7 @@ class Router:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        began = time.perf_counter()
         try:
             answer: Sendable = await self._answer(scope, receive)
         except QuaeroError as error:
@@ -177,6 +179,10 @@ class Router:
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             answer = problem_answer(Problem("urn:quaero:internal", "internal", 500, "see the server's log"))
+        route = scope.get("route")
+        if route is not None:
+            took = time.perf_counter() - began
+            self._gateway.requests.count(scope["method"], route.path, getattr(answer, "status", 200), took)
         sending = answer.send(send, with_body=scope["method"] != "HEAD")
         await (_while_connected(receive, sending) if isinstance(answer, Stream) else sending)
 

@@ -68,6 +68,8 @@ class EventStream:
     It has no queue. While the connection is full it takes nothing from the feed, and goes on from its position.
     """
 
+    sort: str = "stream"
+
     def __init__(self, following: Following, viewers: Viewers, channel: Channel) -> None:
         self._following = following
         self._viewers = viewers

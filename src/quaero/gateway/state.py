@@ -8,6 +8,7 @@ from quaero.doorbell.port import Doorbell, Silence
 from quaero.gateway.feed import Feed
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.mapcache import Maps
+from quaero.gateway.requests import Requests
 from quaero.gateway.viewers import Viewers
 from quaero.settings import Settings
 from quaero.storage.port import Store
@@ -30,6 +31,7 @@ class Gateway:
     bell: Doorbell = field(default_factory=Silence)
     viewers: Viewers = field(default_factory=Viewers)
     started_at: int = 0
+    requests: Requests = field(default_factory=Requests)
     lookout: Lookout = field(init=False)
     feed: Feed = field(init=False)
 

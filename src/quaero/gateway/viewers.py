@@ -6,13 +6,16 @@ Whose credential ceases to count is the gate's affair: it cancels the task that 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 
 class Viewer(Protocol):
-    """Whoever is served for longer than an answer takes."""
+    """Whoever is served for longer than an answer takes. `sort` is `stream` or `socket`."""
+
+    sort: str
 
     def leave(self, retry_ms: int) -> None:
         """Say goodbye (`bye`: come again in so many milliseconds, with the same cursor) and end soon."""
@@ -31,6 +34,10 @@ class Viewers:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def by_sort(self) -> dict[str, int]:
+        """How many there are of each sort."""
+        return {**dict.fromkeys(("stream", "socket"), 0), **Counter(viewer.sort for viewer in self._all)}
 
     @contextmanager
     def staying(self, viewer: Viewer) -> Iterator[None]:

@@ -38,9 +38,7 @@ class Socket:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._plane = StatePlane(
-            gateway.store, gateway.feed, gateway.lookout, gateway.clock, gateway.settings.websocket
-        )
+        self._plane = StatePlane(gateway.store, gateway.lookout, gateway.clock, gateway.settings.websocket)
         self._open = 0
         self._looking: asyncio.Task[None] | None = None
 
@@ -124,6 +122,8 @@ async def _close(send: Send, code: int) -> None:
 
 class _Visit:
     """A connection as a viewer that can be sent away (implements `viewers.Viewer`)."""
+
+    sort: str = "socket"
 
     def __init__(self, connection: Connection, writer: "asyncio.Task[None]") -> None:
         self._connection = connection

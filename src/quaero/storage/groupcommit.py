@@ -43,6 +43,7 @@ class GroupCommit:
         self._closed = False
         self._door = threading.Lock()  # nothing may be put behind the last request
         self._busy_since = 0.0
+        self.commits = 0
         self._thread = threading.Thread(target=self._run, name="quaero-writer", daemon=True)
         self._thread.start()
 
@@ -103,5 +104,6 @@ class GroupCommit:
                 for request in batch:
                     self._commit([request])
             return
+        self.commits += 1
         for request, result in zip(batch, results, strict=True):
             request.answer.set_result(result)

@@ -174,14 +174,6 @@ class SqlStore:
         """The parents of jobs, by id."""
         return await self._read(stretches.parents, list(ids))
 
-    async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
-        """Ids and statuses of children with an id above `after`."""
-        return await self._read(childmap.children_after, parent_id, after, limit)
-
-    async def newest_child(self, parent_id: int, *, before: int | None = None) -> int | None:
-        """The highest id of a job's children, of those made before a time if given."""
-        return await self._read(childmap.newest_child, parent_id, before)
-
     async def newest(self) -> tuple[int, int]:
         """The newest commit that recorded something, and the newest root."""
         return await self._read(commits.newest)
@@ -222,6 +214,11 @@ class SqlStore:
 
         self._tended_to = await self.write(tend, self._tended_to)
         return self._tended_to >= 0
+
+    @property
+    def commits(self) -> int:
+        """Commits of this process so far."""
+        return self._commits.commits
 
     @property
     def stalled(self) -> float:
