@@ -1,4 +1,4 @@
-"""`quaero up`: a worker and a gateway on one machine, started, watched and restarted by this process.
+"""`quaero up`: a worker and gateways on one machine, started, watched and restarted by this process.
 
 It runs nothing itself and opens no store while they run: what can crash is in the children, and a child that dies, or
 whose event loop has not turned for a lease and a grace, is started again. The gateway's socket is bound here, so it
@@ -61,7 +61,8 @@ class Supervisor:
         if work:
             self._children.append(Child("worker", Order(settings, app)))
         if listener is not None:
-            self._children.append(Child("gateway", Order(settings, app, listener.fileno(), __version__)))
+            order = Order(settings, app, listener.fileno(), __version__)
+            self._children += [Child("gateway", order) for _ in range(settings.server.gateways)]
         self._listener = listener
         self._patience = max(PATIENCE_LEAST, (settings.queue.lease + settings.queue.grace) / 1e6)
         self._stopping = asyncio.Event()

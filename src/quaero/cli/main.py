@@ -20,6 +20,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 128 + signal.SIGINT
 
 COMMANDS = {
     "up": "quaero.cli.serving:up",
+    "serve": "quaero.cli.serving:serve",
     "work": "quaero.cli.serving:work",
     "run": "quaero.cli.running:run",
     "submit": "quaero.cli.submitting:submit",

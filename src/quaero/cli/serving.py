@@ -1,4 +1,4 @@
-"""`quaero up` and `quaero work`: start the program and stay until told to stop."""
+"""`quaero up`, `quaero serve` and `quaero work`: start the program, or half of it, and stay until told to stop."""
 
 import asyncio
 import os
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 app_option = click.option(
     "--app", metavar="MODULE[:ATTR]", envvar="QUAERO_APP", help="Where your kinds are registered [env: QUAERO_APP]."
 )
+host_option = click.option("--host", help="Address to listen on (default 127.0.0.1) [env: QUAERO_SERVER_HOST].")
+port_option = click.option(
+    "--port", "-p", type=int, help="Port to listen on (default 8080), 0 for a free one [env: QUAERO_SERVER_PORT]."
+)
 
 
 @click.command(
@@ -26,10 +30,8 @@ app_option = click.option(
         "quaero up", "quaero up --app myapp.jobs --port 9000", "quaero up --store sqlite:////var/lib/quaero/q.db"
     )
 )
-@click.option("--host", help="Address to listen on (default 127.0.0.1) [env: QUAERO_SERVER_HOST].")
-@click.option(
-    "--port", "-p", type=int, help="Port to listen on (default 8080), 0 for a free one [env: QUAERO_SERVER_PORT]."
-)
+@host_option
+@port_option
 @click.option("--workers", type=int, metavar="N", help="Executor processes (default: one per core).")
 @click.option("--demo", is_flag=True, help="Also serve a small news site and crawl it.")
 @app_option
@@ -47,10 +49,31 @@ def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: 
     settings = where.settings(**flags, queue__executors=workers)
     asyncio.run(refuse_open(settings))
     with bind(settings.server.host, settings.server.port) as listener:
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{port}/"
-        _supervise(settings, app, listener, f"Quaero is ready at {address} (store {settings.store.url})", demo)
+        ready = f"Quaero is ready at {_address(listener)} (store {settings.store.url})"
+        _supervise(settings, app, listener, ready, demo=demo)
+
+
+@click.command(
+    epilog=examples("quaero serve --store sqlite:////var/lib/quaero/q.db", "QUAERO_SERVER_GATEWAYS=2 quaero serve")
+)
+@host_option
+@port_option
+@where_options
+def serve(where: Where, **place: Any) -> None:
+    """Run only gateways and the page, beside whatever else uses the store."""
+    from quaero.app import refuse_open
+    from quaero.gateway.server import bind
+
+    settings = where.settings(server__host=place["host"], server__port=place["port"])
+    asyncio.run(refuse_open(settings))
+    with bind(settings.server.host, settings.server.port) as listener:
+        ready = f"serving {settings.store.url} at {_address(listener)}"
+        _supervise(settings, None, listener, ready, work=False)
+
+
+def _address(listener: "socket") -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 @click.command(epilog=examples("quaero work --app myapp.jobs", "quaero work --workers 8"))
@@ -64,12 +87,18 @@ def work(where: Where, app: str | None, workers: int | None) -> None:
 
 
 def _supervise(
-    settings: "Settings", app: str | None, listener: "socket | None", ready: str, demo: bool = False
+    settings: "Settings",
+    app: str | None,
+    listener: "socket | None",
+    ready: str,
+    *,
+    work: bool = True,
+    demo: bool = False,
 ) -> None:
     from quaero.supervisor import Supervisor
 
     async def run() -> None:
-        supervisor = Supervisor(settings, app=app, listener=listener)
+        supervisor = Supervisor(settings, app=app, listener=listener, work=work)
         if not demo:
             await supervisor.run(lambda: output.message(ready))
             return
