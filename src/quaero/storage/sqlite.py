@@ -26,7 +26,7 @@ from quaero.storage.locks import WholeStore
 from quaero.storage.migrate import migrate
 from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
-from quaero.storage.sqlitewords import SqliteWords
+from quaero.storage.sqlitewords import LOWER, SqliteWords
 from quaero.storage.turnstile import Turnstile
 
 log = logging.getLogger("quaero.storage")
@@ -137,8 +137,13 @@ def _closed_on_error(close: Callable[[], None]) -> Iterator[None]:
         raise
 
 
+def _lower(*texts: object) -> str:
+    return str(texts[0]).lower()
+
+
 def _configure(handle: apsw.Connection, readonly: bool) -> None:
     handle.set_busy_timeout(BUSY_MS)
+    handle.create_scalar_function(LOWER, _lower, 1, deterministic=True)
     handle.cache_stats()
     if not readonly:
         handle.execute("pragma auto_vacuum = incremental")

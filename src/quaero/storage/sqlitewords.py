@@ -5,6 +5,7 @@ from typing import Any
 
 from quaero.storage.connection import Connection
 
+LOWER = "unicode_lower"  # a function of ours, which every connection has
 PAGES_FREED = 1_000  # pages of removed trees given back to the file system in one call
 
 
@@ -15,8 +16,8 @@ class SqliteWords:
     claimed = steady = pinned = ""
 
     def holds(self, text: str, q: str) -> tuple[str, list[Any]]:
-        """True when the expression `text` contains `q`. Only ASCII has no case here: other letters as they are."""
-        return f"(instr(lower({text}), ?) > 0 or instr({text}, ?) > 0)", [q.lower(), q]
+        """True when the expression `text` contains `q`, whatever its case. SQLite's own `lower` knows ASCII only."""
+        return f"instr({'lower' if q.isascii() else LOWER}({text}), ?) > 0", [q.lower()]
 
     def tagged(self, column: str) -> str:
         """True when the JSON array in `column` has the element bound to its one `?`."""

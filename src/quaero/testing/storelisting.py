@@ -63,7 +63,7 @@ class StoreListing(StoreTests):
             (JobFilter(roots=True, created_before=later), lambda job: not job.parent_id and job.created_at < later),
             (JobFilter(tag="blue"), lambda job: job.id == tagged),
             (JobFilter(q="k1"), lambda job: job.id == tagged),
-            (JobFilter(q="Ärger"), lambda job: job.id == tagged),
+            *((JobFilter(q=q), lambda job: job.id == tagged) for q in ("Ärger", "ärger", "ÄRGER")),
             (JobFilter(q="100%"), lambda job: job.id == tagged),
             (JobFilter(q="1_0"), lambda job: False),
             (JobFilter(q=str(children[3])), lambda job: job.id == children[3]),
