@@ -85,6 +85,11 @@ class Client:
             raise AssertionError(f"it never came; the last messages were {self.messages[-10:]}") from None
         return value
 
+    async def news(self) -> None:
+        """Wait until something comes."""
+        self._news.clear()
+        await self._news.wait()
+
     async def first(self, kind: str, **like: Any) -> Message:
         """The first message of a type with these fields."""
 

@@ -133,13 +133,13 @@ def is_end(payload: dict[str, Any]) -> bool:
     return payload.get("status") in TERMINAL or bool(payload.get("finished"))
 
 
-@settings(max_examples=25)
-@given(st.lists(moves, min_size=3, max_size=25))
-def test_bursts_are_told_as_promised(script: list[tuple[str, float, bool]]) -> None:
-    asyncio.run(play(script))
+@settings(max_examples=30)
+@given(st.lists(moves, min_size=3, max_size=25), st.booleans())
+def test_bursts_are_told_as_promised(script: list[tuple[str, float, bool]], finish: bool) -> None:
+    asyncio.run(play(script, finish=finish))
 
 
-async def play(script: list[tuple[str, float, bool]]) -> None:
+async def play(script: list[tuple[str, float, bool]], *, finish: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clock = FakeClock()
         async with SqlStore.open(f"sqlite:///{Path(folder)}/quaero.db", clock=clock) as store:
@@ -156,7 +156,8 @@ async def play(script: list[tuple[str, float, bool]]) -> None:
                     await watched.look()
                     await check_ends_are_told_at_once(watched, bench, [root_id, *steps.values()])
                 await watched.pass_time(pause)
-            await player.finish()
+            if finish:
+                await player.finish()
             await watched.pass_time(3.0)
 
             check_pace(watched)
