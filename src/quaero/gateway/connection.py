@@ -16,7 +16,7 @@ from starlette.types import Send
 
 from quaero.clock import Clock
 from quaero.domain.errors import InvalidInput, QuaeroError
-from quaero.domain.wire import Problem, problem
+from quaero.domain.wire import Problem, log_head, problem
 from quaero.gateway.conflation import Conflation
 from quaero.gateway.subscription import Key, Subscription
 from quaero.gateway.topics import SubscriptionId, envelope, json_of
@@ -58,6 +58,8 @@ class Connection:
         self._by_id: dict[SubscriptionId, Subscription] = {}
         self._waiting: deque[str | Subscription] = deque()
         self._goodbye = ""
+        self._failure: Exception | None = None
+        self._held: dict[tuple[int, str, int], None] = {}
         self._wake = asyncio.Event()
         self._asleep_until = _FOR_EVER
 
@@ -136,6 +138,24 @@ class Connection:
         if (self._conflation.next_due() or now) < self._asleep_until:
             self._wake.set()
 
+    def advanced(self) -> None:
+        """A log has sent more of its lines: ends that waited for them may be told now."""
+        now = self._clock.monotonic()
+        held, self._held = self._held, {}
+        for key in held:
+            self._conflation.changed(key, now, 0.0, urgent=True)
+        if held:
+            self._wake.set()
+
+    def fail(self, subscription: Subscription, error: Exception) -> None:
+        """A subscription cannot go on; unless it is the client's affair, neither can the connection."""
+        if isinstance(error, QuaeroError):
+            self.refuse(error, subscription.ask.id)
+            self._drop(subscription)
+        else:
+            self._failure = error
+        self._wake.set()
+
     # --- writing
 
     async def write(self) -> None:
@@ -146,6 +166,8 @@ class Connection:
 
     async def flush(self) -> None:
         """Write what waits and what is due by now. Raises StuckError, LeavingError."""
+        if self._failure is not None:
+            raise self._failure
         if self._goodbye:
             await self.send(self._goodbye)
             raise LeavingError
@@ -163,7 +185,7 @@ class Connection:
 
     async def _sleep(self) -> None:
         """Until there is something to write."""
-        if not self._waiting and not self._goodbye:
+        if not (self._waiting or self._goodbye or self._failure):
             due = self._conflation.next_due()
             rest = None if due is None else due - self._clock.monotonic()
             if rest is None or rest > 0:
@@ -209,9 +231,22 @@ class Connection:
     async def _write_due(self) -> None:
         by_number: dict[int, list[Key]] = {}
         for key in self._conflation.take(self._clock.monotonic()):
-            by_number.setdefault(key[0], []).append(key[1:])
+            if not self._is_early(key):
+                by_number.setdefault(key[0], []).append(key[1:])
         for number, keys in by_number.items():
             subscription = self._subscriptions.get(number)
             if subscription is not None:
                 for frame in await self._asked(subscription, partial(subscription.frames, keys)):
                     await self.send(frame)
+
+    def _is_early(self, key: tuple[int, str, int]) -> bool:
+        """Whether a key tells of an end whose last lines this client follows and lacks: it waits for them."""
+        subscription = self._subscriptions.get(key[0])
+        job = subscription.about(key[2]) if subscription is not None else None
+        if job is None or not job.is_terminal:
+            return False
+        head = log_head(job)
+        if not any(other.lacks(job.root_id, head) for other in self._subscriptions.values()):
+            return False
+        self._held[key] = None
+        return True

@@ -14,7 +14,7 @@ One tail per watched tree reads once for all its viewers; one view per filter cl
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from quaero.clock import Clock
@@ -63,7 +63,7 @@ class Feed:
         self.pace = Pace(clock, interval)
         self._store = store
         self._lookout = lookout
-        self._kin = Kin(store)
+        self.kin = Kin(store)
         self._tails: dict[int, Tail] = {}
         self._deleted: list[View] = []
         self._opening = asyncio.Lock()
@@ -93,13 +93,18 @@ class Feed:
 
     # --- following
 
-    async def follow(self, scope: Scope, *, cursor: str | None = None, limit: int = 100) -> Following:
-        """Begin to follow: after the cursor, or with the last `limit` entries. Raises NotFound, AtTheEnd."""
+    async def follow(
+        self, scope: Scope, *, cursor: str | None = None, limit: int = 100, closed_too: bool = False
+    ) -> Following:
+        """Begin to follow: after the cursor, or with the last `limit` entries. Raises NotFound, AtTheEnd.
+
+        `closed_too`: also from the end of a closed tree, which may be opened again.
+        """
         tail = await self._tail(scope.root_id)
         with tail.held():
             view = tail.view(scope)
             await view.ready.wait()
-            start = await self._start(tail, view, cursor, limit)
+            start = await self._start(tail, view, cursor, limit, closed_too)
             return Following(self, view, start)
 
     def follow_deleted(self, job_id: int, cursor: str) -> Following | None:
@@ -109,17 +114,17 @@ class Feed:
             return None
         scope = Scope(job_id, given.root_id, EntryFilter(), {}, None, one_counter=False)
         tree = f"{given.incarnation}.{given.root_id}.".encode()
-        view = View(scope, self._kin, given.seq + 1, tree, self.clock.monotonic())
+        view = View(scope, self.kin, given.seq + 1, tree, self.clock.monotonic())
         view.tell(None)
         self._deleted.append(view)
         return Following(self, view, Start(given.seq, "resume", given.seq, given.seq))
 
-    async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int) -> Start:
+    async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int, closed_too: bool) -> Start:
         mode: Mode = "tail"
         if cursor:
             position = await self._position_of(tail, cursor)
             if position is not None:
-                if view.is_terminal and position >= view.log_head:
+                if view.is_terminal and position >= view.log_head and not closed_too:
                     raise AtTheEnd
                 return Start(position, "resume", tail.head, tail.oldest)
             mode = "reset"
@@ -164,7 +169,7 @@ class Feed:
                     marks[0].head,
                     store=self._store,
                     lookout=self._lookout,
-                    kin=self._kin,
+                    kin=self.kin,
                     clock=self.clock,
                     pace=self.pace,
                 )
@@ -180,7 +185,7 @@ class Feed:
         async with self._behind:
             return await self._store.stretches(root_id, after=after, upto=upto, limit=limit, patient=True)
 
-    async def changes(self, root_id: int, *, after: int | None = None) -> AsyncIterator[Changes]:
+    async def changes(self, root_id: int, *, after: int | None = None) -> AsyncGenerator[Changes, None]:
         """Every change of status of a tree beyond a position (None: from now on, and the first item says from where).
 
         Close the iterator when done (`contextlib.aclosing`). Raises NotFound.

@@ -149,7 +149,7 @@ class ChildrenSubscription(ListSubscription):
         """The counts of the parent moved: read the page again if it can have changed."""
         grew = before is None or before.tally.total != parent.tally.total
         filtered = bool(self.where.statuses)
-        if self.size and not self.ask.cursor and (filtered or (grew and self.takes_new)):
+        if self.size and not self.ask.cursor and (filtered or grew):
             self.outlet.due(self, PAGE, 0)
 
     async def news(self, keys: Sequence[Key]) -> tuple[list[Row], dict[str, str]]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from quaero.clock import Clock
 from quaero.domain.errors import QuaeroError
 from quaero.domain.messages import DEFAULT_TYPES
+from quaero.gateway.feed import Feed
 from quaero.gateway.interest import SWEEP_SECONDS, Interest
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.queuestate import QueueState
@@ -29,8 +30,10 @@ _log = logging.getLogger(__name__)
 class StatePlane:
     """What the WebSocket's views work with. `run` it beside the server."""
 
-    def __init__(self, store: Store, lookout: Lookout, clock: Clock, settings: WebSocket) -> None:
+    def __init__(self, store: Store, feed: Feed, lookout: Lookout, clock: Clock, settings: WebSocket) -> None:
         self.store = store
+        self.feed = feed
+        self.lookout = lookout
         self.clock = clock
         self.interest = Interest(store, lookout, clock)
         self.roots = Roots(store, clock)
@@ -39,9 +42,9 @@ class StatePlane:
         self._usual = settings.time_threshold / 1e6
         self.allowed = frozenset(settings.allowed_events or DEFAULT_TYPES)
 
-    def interval(self, kind: str) -> float:
+    def interval(self, kind: str, usual: float | None = None) -> float:
         """Seconds between two messages of this type about one thing."""
-        return self._intervals.get(kind, self._usual)
+        return self._intervals.get(kind, self._usual if usual is None else usual)
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -2,6 +2,8 @@
 
 from quaero.gateway.jobsubscriptions import JobSubscription, QueueSubscription
 from quaero.gateway.listsubscriptions import ChildrenSubscription, RootsSubscription
+from quaero.gateway.logsubscription import LogSubscription
+from quaero.gateway.mapsubscription import MapSubscription
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.styles import TypedStyle
 from quaero.gateway.subscription import Outlet, Subscription
@@ -19,5 +21,9 @@ def subscription_for(plane: StatePlane, outlet: Outlet, ask: Subscribe) -> Subsc
             return ChildrenSubscription(plane, outlet, ask, style, topic.job_id)
         case "job":
             return JobSubscription(plane, outlet, ask, style, topic.job_id)
+        case "logs":
+            return LogSubscription(plane, outlet, ask, topic.job_id)
+        case "map":
+            return MapSubscription(plane, outlet, ask, topic.job_id)
         case _:
             return QueueSubscription(plane, outlet, ask)

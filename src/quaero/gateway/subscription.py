@@ -26,6 +26,15 @@ class Outlet(Protocol):
     def due(self, view: "Subscription", kind: str, job_id: int, *, urgent: bool = False) -> None:
         """Something of this kind is to be told: at once, or when its interval is over."""
 
+    async def send(self, text: str) -> None:
+        """Write a message now and wait until there is room again. Raises StuckError."""
+
+    def advanced(self) -> None:
+        """A log has sent more of its lines."""
+
+    def fail(self, subscription: "Subscription", error: Exception) -> None:
+        """A subscription cannot go on."""
+
 
 class Subscription(ABC):
     """One subscription."""
@@ -55,6 +64,10 @@ class Subscription(ABC):
     def about(self, job_id: int) -> Job | None:
         """The job a key is about, as it is known."""
         return None
+
+    def lacks(self, root_id: int, head: int) -> bool:
+        """Whether its client follows the log of this tree and does not have everything up to `head` yet."""
+        return False
 
     def interval(self, kind: str) -> float:
         """Seconds between two tellings of this kind about one job."""

@@ -38,7 +38,9 @@ class Socket:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._plane = StatePlane(gateway.store, gateway.lookout, gateway.clock, gateway.settings.websocket)
+        self._plane = StatePlane(
+            gateway.store, gateway.feed, gateway.lookout, gateway.clock, gateway.settings.websocket
+        )
         self._open = 0
         self._looking: asyncio.Task[None] | None = None
 

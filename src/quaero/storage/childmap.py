@@ -13,6 +13,8 @@ from quaero.storage.port import ChildMap
 from quaero.storage.reads import errors, jobs_by_id
 
 CHUNK = 50_000
+EDGE_CHUNK = 1_000
+MOST_EDGE_CHUNKS = 100
 MOST_GROUPS = 254  # a code is one byte: 0 is "did not fail", 255 any group beyond these
 OTHER = 255
 _DIGITS = bytes.maketrans(b"0123456789", bytes(range(10)))
@@ -123,3 +125,26 @@ def _failures(
             first, n = next(places)
         codes[before + child_id - first] = known.get(fingerprint, OTHER)
     return bytes(codes)
+
+
+def children_after(db: Connection, parent_id: int, after: int, limit: int) -> list[tuple[int, int]]:
+    """Ids and statuses of the children with an id above `after`, in order of id."""
+    sql = "select id, status from job where parent_id = ? and id > ? order by id limit ?"
+    return [(row[0], row[1]) for row in db.rows(sql, (parent_id, after, limit))]
+
+
+def newest_child(db: Connection, parent_id: int, before: int | None) -> int | None:
+    """The highest id of a job's children, of those made before a time if given; None if that is far back."""
+    edge = 1 << 62
+    for _ in range(MOST_EDGE_CHUNKS):
+        rows = db.rows(
+            f"select id, created_at from job where parent_id = ? and id < ? order by id desc limit {EDGE_CHUNK}",
+            (parent_id, edge),
+        )
+        for child_id, made_at in rows:
+            if before is None or made_at < before:
+                return int(child_id)
+        if len(rows) < EDGE_CHUNK:
+            return 0
+        edge = rows[-1][0]
+    return None

@@ -174,6 +174,14 @@ class SqlStore:
         """The parents of jobs, by id."""
         return await self._read(stretches.parents, list(ids))
 
+    async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
+        """Ids and statuses of children with an id above `after`."""
+        return await self._read(childmap.children_after, parent_id, after, limit)
+
+    async def newest_child(self, parent_id: int, *, before: int | None = None) -> int | None:
+        """The highest id of a job's children, of those made before a time if given."""
+        return await self._read(childmap.newest_child, parent_id, before)
+
     async def newest(self) -> tuple[int, int]:
         """The newest commit that recorded something, and the newest root."""
         return await self._read(commits.newest)

@@ -83,6 +83,15 @@ class Store(Protocol):
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
 
+    async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
+        """Ids and statuses of children with an id above `after`, in order of id."""
+
+    async def newest_child(self, parent_id: int, *, before: int | None = None) -> int | None:
+        """The highest id of a job's children, of those made before a time (microseconds) if given.
+
+        0 if there is none, None if it lies more than some ten thousand children back.
+        """
+
     async def newest(self) -> tuple[int, int]:
         """The number of the newest commit that recorded something, and the newest root; both grow."""
 

@@ -78,6 +78,8 @@ export function mapPanel({ logs, changed }) {
   function arrived({ type, payload }) {
     if (!state.cells) return;
     if (payload.mode === "reset" || payload.reset) {
+      live?.close(); // the next map is at another cursor: go on from there, not from here
+      live = null;
       load();
       return;
     }
