@@ -10,9 +10,10 @@
 
 from quaero.testing.storekeeping import StoreKeeping
 from quaero.testing.storelisting import StoreListing
+from quaero.testing.storemoving import StoreMoving
 from quaero.testing.storequeueing import StoreQueueing
 from quaero.testing.storereading import StoreReading
 
 
-class StoreContract(StoreKeeping, StoreQueueing, StoreReading, StoreListing):
+class StoreContract(StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreListing):
     """All promises of a store."""
