@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quaero.client import AsyncClient, Client
     from quaero.domain.events import (
         JobCancelled,
         JobCompleted,
@@ -28,6 +29,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "App": "quaero.engine.registry",
+    "AsyncClient": "quaero.client",
+    "Client": "quaero.client",
     "Fatal": "quaero.engine.outcomes",
     "JobCancelled": "quaero.domain.events",
     "JobCompleted": "quaero.domain.events",
@@ -45,6 +48,8 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "AsyncClient",
+    "Client",
     "Fatal",
     "JobCancelled",
     "JobCompleted",

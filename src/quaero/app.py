@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, NoReturn
 
 import msgspec
+from starlette.types import ASGIApp
 
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Line, parse_level
@@ -81,6 +82,20 @@ def _open(settings: Settings, bell: Doorbell, clock: Clock | None) -> SqlStore:
         return SqlStore.open(settings.store.url, clock=clock, child_changes=level, on_commit=bell.ring)
     except OSError as error:
         raise StoreUnavailable(f"cannot open the store: {error.filename}: {error.strerror}") from None
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """What a gateway of these settings serves, over an open store and without a socket."""
+    from quaero import __version__
+    from quaero.gateway.application import running
+    from quaero.gateway.auth.place import Place
+    from quaero.gateway.state import Gateway
+
+    async with open_store_and_bell(settings) as (store, bell):
+        gateway = Gateway(store, __version__, settings=settings, bell=bell)
+        async with running(gateway, Place(0)) as app:
+            yield app
 
 
 async def refuse_open(settings: Settings) -> None:

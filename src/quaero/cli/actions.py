@@ -1,45 +1,35 @@
 """`quaero cancel`, `retry`, `rerun` and `delete`: one thing done to a job and what is below it."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from quaero.cli import output
-from quaero.cli.options import JOB_ID, Where, examples, json_option, where_options
-
-if TYPE_CHECKING:
-    from quaero.engine.lifecycle.cancel import Acted
-    from quaero.storage.port import Store
+from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
 
 
-def _act(where: Where, as_json: bool, script: Callable[..., "Acted"], *args: Any) -> "Acted":
-    """Run a script and print what the API would answer, or a sentence."""
-    from quaero.domain.status import WORDS
-    from quaero.domain.wire import wire_job
-    from quaero.gateway.listing import step_names
+def _act(where: Where, as_json: bool, method: str, parts: tuple[object, ...], body: Any = None) -> None:
+    """Ask for it and print what the API answers, or a sentence."""
+    import msgspec
 
-    async def write(store: "Store") -> tuple["Acted", Any]:
-        acted = await store.write(script, *args)
-        return acted, wire_job(acted.job, await step_names(store, [acted.job]))
+    from quaero.client.models import Outcome
+    from quaero.client.transport import address
 
-    acted, job = where.with_store(write)
+    answer = where.with_client(lambda client: client.ask(method, address("jobs", *parts), body))
     if as_json:
-        output.json({"affected": acted.affected, "job": job})
+        output.raw_json(answer)
     else:
-        output.result(f"job {job.id} is {WORDS[acted.job.status]}; jobs affected: {acted.affected}")
-    return acted
+        done = msgspec.json.decode(answer, type=Outcome)
+        output.result(f"job {done.job.id} is {done.job.status}; jobs affected: {done.affected}")
 
 
 @click.command(epilog=examples("quaero cancel 42"))
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @json_option
-@where_options
+@client_options
 def cancel(where: Where, as_json: bool, job_id: int) -> None:
     """Cancel a job and everything below it."""
-    from quaero.engine.lifecycle.cancel import cancel as script
-
-    _act(where, as_json, script, job_id)
+    _act(where, as_json, "POST", (job_id, "cancel"), {})
 
 
 @click.command(
@@ -51,31 +41,25 @@ def cancel(where: Where, as_json: bool, job_id: int) -> None:
 @click.option("--failed", is_flag=True, help="Only what failed below the job, one new round each.")
 @click.option("--fingerprint", help="With --failed: only failures of this fingerprint, as `/errors` shows them.")
 @json_option
-@where_options
+@client_options
 def retry(where: Where, as_json: bool, job_id: int, failed: bool, fingerprint: str | None) -> None:
     """Open a new round of a failed or cancelled job."""
-    from quaero.engine.lifecycle.retry import retry as script
-
-    _act(where, as_json, script, job_id, failed, fingerprint)
+    _act(where, as_json, "POST", (job_id, "retry"), {"failed_children": failed, "fingerprint": fingerprint})
 
 
 @click.command(epilog=examples("quaero rerun 42"))
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @json_option
-@where_options
+@client_options
 def rerun(where: Where, as_json: bool, job_id: int) -> None:
     """Run a root again, as a new tree."""
-    from quaero.engine.lifecycle.retry import rerun as script
-
-    _act(where, as_json, script, job_id)
+    _act(where, as_json, "POST", (job_id, "rerun"), {})
 
 
 @click.command(epilog=examples("quaero delete 42"))
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @json_option
-@where_options
+@client_options
 def delete(where: Where, as_json: bool, job_id: int) -> None:
     """Remove a finished tree with its log."""
-    from quaero.engine.lifecycle.retry import delete as script
-
-    _act(where, as_json, script, job_id)
+    _act(where, as_json, "DELETE", (job_id,))

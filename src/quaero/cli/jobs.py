@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quaero.cli import output
-from quaero.cli.options import JOB_ID, Where, examples, json_option, where_options
+from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
 
 if TYPE_CHECKING:
-    from quaero.domain.wire import WireJob
-    from quaero.domain.wiretree import WireJobDetail
-    from quaero.storage.port import Store
+    from quaero.client import Job
 
 STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
 
@@ -30,32 +28,28 @@ STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
 @click.option("--cursor", help="Where the page begins: `next_cursor` of the one before.")
 @click.option("--oldest-first", is_flag=True, help="In order of creation, instead of newest first.")
 @json_option
-@where_options
+@client_options
 def list_(where: Where, as_json: bool, parent: int | None, oldest_first: bool, **query: Any) -> None:
     """List jobs: roots, or the children of one job."""
-    from quaero.gateway.listing import JobsQuery, jobs_filter, list_jobs
-    from quaero.gateway.state import Gateway
+    import msgspec
 
-    wanted = JobsQuery(
-        **query,
-        parent_id="root" if parent is None else str(parent),
-        order="created_at" if oldest_first else "-created_at",
-    )
+    from quaero.client.models import JobList
+    from quaero.client.transport import address
 
-    async def read(store: "Store") -> Any:
-        return await list_jobs(Gateway(store, version=""), wanted, jobs_filter(wanted))
-
-    page = where.with_store(read)
+    query["order"] = "created_at" if oldest_first else "-created_at"
+    path = address("jobs", parent_id=parent, **{name: value for name, value in query.items() if value})
+    answer = where.with_client(lambda client: client.ask("GET", path))
     if as_json:
-        output.json(page)
+        output.raw_json(answer)
         return
+    page = msgspec.json.decode(answer, type=JobList)
     output.table(("ID", "STATUS", "KIND", "NAME", "PROGRESS", "CREATED"), [_row(job) for job in page.jobs])
     least = "at least " if page.total_is_lower_bound else ""
     more = f"; go on with --cursor {page.next_cursor}" if page.next_cursor else ""
     output.message(f"{len(page.jobs)} of {least}{page.total_count} jobs{more}")
 
 
-def _row(job: "WireJob") -> tuple[str, ...]:
+def _row(job: "Job") -> tuple[str, ...]:
     progress = job.progress_text if job.tally.total else ""
     return job.id, job.status, job.kind, job.name or "", progress, job.created_at
 
@@ -63,30 +57,23 @@ def _row(job: "WireJob") -> tuple[str, ...]:
 @click.command(epilog=examples("quaero show 42", "quaero show 42 --json"))
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @json_option
-@where_options
+@client_options
 def show(where: Where, as_json: bool, job_id: int) -> None:
     """Show one job, with its steps and how much longer it may take."""
-    from quaero.clock import SystemClock
-    from quaero.domain.wiretree import wire_job_detail
-    from quaero.gateway.finding import find_job
-    from quaero.gateway.listing import step_names
-
-    async def read(store: "Store") -> "WireJobDetail":
-        job = await find_job(store, job_id)
-        steps = await store.steps(job.id) if job.definition is not None else []
-        return wire_job_detail(job, steps, await step_names(store, [job]), now=SystemClock().now())
-
-    detail = where.with_store(read)
-    if as_json:
-        output.json(detail)
-    else:
-        _print(detail)
-
-
-def _print(job: "WireJobDetail") -> None:
     import msgspec
 
-    error = msgspec.json.decode(job.error) or {}
+    from quaero.client.models import Job
+    from quaero.client.transport import address
+
+    answer = where.with_client(lambda client: client.ask("GET", address("jobs", job_id)))
+    if as_json:
+        output.raw_json(answer)
+    else:
+        _print(msgspec.json.decode(answer, type=Job))
+
+
+def _print(job: "Job") -> None:
+    error = job.error
     output.fields(
         [
             ("id", job.id),
@@ -103,9 +90,9 @@ def _print(job: "WireJobDetail") -> None:
             ("started", job.started_at),
             ("finished", job.finished_at),
             ("eta", _eta(job)),
-            ("payload", bytes(job.payload).decode()),
-            ("result", _unless_null(bytes(job.result).decode())),
-            ("counts", _unless_null(bytes(job.counts).decode())),
+            ("payload", _spelled(job.payload)),
+            ("result", _spelled(job.result)),
+            ("counts", _spelled(job.counts)),
             ("error", f"{error['type']}: {error['message']}\n{error['traceback']}".rstrip() if error else None),
         ]
     )
@@ -116,11 +103,14 @@ def _print(job: "WireJobDetail") -> None:
         )
 
 
-def _unless_null(text: str) -> str | None:
-    return None if text in ("null", "{}") else text
+def _spelled(value: Any) -> str | None:
+    """A value as JSON; None where there is none."""
+    import msgspec
+
+    return msgspec.json.encode(value).decode() if value else None
 
 
-def _eta(job: "WireJobDetail") -> str | None:
+def _eta(job: "Job") -> str | None:
     from quaero.domain.eta import Eta
 
     if not job.eta:

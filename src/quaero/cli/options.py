@@ -1,6 +1,7 @@
 """Options many commands share, and the settings and store they lead to. What is heavy is imported when it is needed."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import wraps
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from quaero.client import AsyncClient
     from quaero.settings import Settings
     from quaero.storage.port import Store
 
@@ -22,6 +24,7 @@ class Where:
 
     store: str | None = None
     files: tuple[str, ...] = ()
+    server: str | None = None
 
     def settings(self, **flags: Any) -> "Settings":
         """Files, environment and flags together (`server__port=1` stands for `server.port`). Raises InvalidInput."""
@@ -29,6 +32,20 @@ class Where:
 
         given = {name.replace("__", "."): value for name, value in flags.items()}
         return load(self.files, flags={"store.url": self.store, **given})
+
+    def with_client(self, work: Callable[["AsyncClient"], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
+        """Run `work` with a client: of the server that is named or runs on the store, else of the store itself."""
+        from quaero.client.finding import Way
+        from quaero.client.session import AsyncClient
+
+        settings = self.settings()
+        way = Way(settings=settings, server=self.server, token=os.environ.get("QUAERO_TOKEN"), make=make)
+
+        async def run() -> T:
+            async with AsyncClient(way) as client:
+                return await work(client)
+
+        return asyncio.run(run())
 
     def with_store(self, work: Callable[["Store"], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
         """Run `work` with the open store and close it again. Raises NotFound if there is none, unless `make`."""
@@ -46,6 +63,17 @@ class Where:
         return asyncio.run(run())
 
 
+def client_options(command: Command) -> Command:
+    """Add `--server`, `--store` and `--config`; the command gets them as `where`."""
+    option = click.option(
+        "--server",
+        metavar="URL",
+        envvar="QUAERO_SERVER",
+        help="The server to ask; unless given, the one on the store, else the store itself [env: QUAERO_SERVER].",
+    )
+    return option(where_options(command))
+
+
 def where_options(command: Command) -> Command:
     """Add `--store` and `--config`; the command gets them as `where`."""
 
@@ -61,8 +89,8 @@ def where_options(command: Command) -> Command:
         help="A settings file; repeat for more, later ones win [env: QUAERO_CONFIG].",
     )
     @wraps(command)
-    def with_where(store: str | None, files: tuple[str, ...], **rest: Any) -> Any:
-        return command(where=Where(store, files), **rest)
+    def with_where(store: str | None, files: tuple[str, ...], server: str | None = None, **rest: Any) -> Any:
+        return command(where=Where(store, files, server), **rest)
 
     return with_where  # type: ignore[return-value]
 

@@ -33,6 +33,13 @@ def json(value: Any, *, indent: bool = True) -> None:
     result((msgspec.json.format(encoded, indent=2) if indent else encoded).decode())
 
 
+def raw_json(encoded: bytes) -> None:
+    """JSON as the API gave it, indented."""
+    import msgspec
+
+    result(msgspec.json.format(encoded, indent=2).decode())
+
+
 def flush() -> None:
     """Let a reader of our output have it now. Raises ReaderGoneError."""
     try:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,19 +39,12 @@ port_option = click.option(
 @where_options
 def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: Any) -> None:
     """Run everything on one machine: store, workers, gateway and page."""
-    from quaero.app import refuse_open
-    from quaero.gateway.server import bind
-
     flags: dict[str, Any] = {"server__host": place["host"], "server__port": place["port"]}
     if demo:
         from quaero.cli.demo import LOOPBACK
 
         flags["crawler__allow_networks"] = LOOPBACK
-    settings = where.settings(**flags, queue__executors=workers)
-    asyncio.run(refuse_open(settings))
-    with bind(settings.server.host, settings.server.port) as listener:
-        ready = f"Quaero is ready at {_address(listener)} (store {settings.store.url})"
-        _supervise(settings, app, listener, ready, demo=demo)
+    _serve(where.settings(**flags, queue__executors=workers), app, demo=demo)
 
 
 @click.command(
@@ -61,19 +55,34 @@ def up(where: Where, app: str | None, workers: int | None, demo: bool, **place: 
 @where_options
 def serve(where: Where, **place: Any) -> None:
     """Run only gateways and the page, beside whatever else uses the store."""
+    _serve(where.settings(server__host=place["host"], server__port=place["port"]), None, work=False)
+
+
+def _serve(settings: "Settings", app: str | None, *, work: bool = True, demo: bool = False) -> None:
     from quaero.app import refuse_open
+    from quaero.client.finding import put_sign, take_sign
     from quaero.gateway.server import bind
 
-    settings = where.settings(server__host=place["host"], server__port=place["port"])
     asyncio.run(refuse_open(settings))
     with bind(settings.server.host, settings.server.port) as listener:
-        ready = f"serving {settings.store.url} at {_address(listener)}"
-        _supervise(settings, None, listener, ready, work=False)
+        host, port = listener.getsockname()[:2]
+        address = f"http://{_reached_at(host)}:{port}"
+        url = settings.store.url
+
+        def is_ready() -> None:
+            put_sign(url, address)
+            output.message(f"Quaero is ready at {address}/ (store {url})" if work else f"serving {url} at {address}/")
+
+        try:
+            _supervise(settings, app, listener, is_ready, work=work, demo=demo)
+        finally:
+            take_sign(url)
 
 
-def _address(listener: "socket") -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+def _reached_at(host: str) -> str:
+    """How this machine reaches an address it listens on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 @click.command(epilog=examples("quaero work --app myapp.jobs", "quaero work --workers 8"))
@@ -83,14 +92,14 @@ def _address(listener: "socket") -> str:
 def work(where: Where, app: str | None, workers: int | None) -> None:
     """Run only workers, beside whatever else uses the store."""
     settings = where.settings(queue__executors=workers)
-    _supervise(settings, app, None, f"working for {settings.store.url}")
+    _supervise(settings, app, None, lambda: output.message(f"working for {settings.store.url}"))
 
 
 def _supervise(
     settings: "Settings",
     app: str | None,
     listener: "socket | None",
-    ready: str,
+    on_ready: Callable[[], None],
     *,
     work: bool = True,
     demo: bool = False,
@@ -100,10 +109,10 @@ def _supervise(
     async def run() -> None:
         supervisor = Supervisor(settings, app=app, listener=listener, work=work)
         if not demo:
-            await supervisor.run(lambda: output.message(ready))
+            await supervisor.run(on_ready)
             return
         all_ready = asyncio.Event()
-        showing = asyncio.create_task(_show(settings, all_ready, ready))
+        showing = asyncio.create_task(_show(settings, all_ready, on_ready))
         try:
             await supervisor.run(all_ready.set)
         finally:
@@ -113,13 +122,13 @@ def _supervise(
     asyncio.run(run())
 
 
-async def _show(settings: "Settings", all_ready: asyncio.Event, ready: str) -> None:
+async def _show(settings: "Settings", all_ready: asyncio.Event, on_ready: Callable[[], None]) -> None:
     """Serve the demo's site, crawl it once everything runs, and say what to look at."""
     from quaero.cli.demo import crawl, site
 
     async with site() as url:
         await all_ready.wait()
-        output.message(ready)
+        on_ready()
         root_id = await crawl(settings, url)
         output.message(f"crawling the demo's news site {url} as job {root_id}; in another terminal:")
         program = _as_typed()

@@ -1,18 +1,13 @@
 """`quaero submit`: put jobs into the queue and leave."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from quaero.cli import output
-from quaero.cli.options import Where, examples, json_option, where_options
+from quaero.cli.options import Where, client_options, examples, json_option
 from quaero.domain.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from quaero.engine.lifecycle.enqueue import Enqueued
-    from quaero.gateway.enqueueing import JobRequest
-    from quaero.storage.port import Store
 
 
 @click.command(
@@ -34,53 +29,52 @@ if TYPE_CHECKING:
 @click.option("--idempotency-key", metavar="KEY", help="The same key gives the first answer again.")
 @click.option("--bulk", is_flag=True, help="Read an array of jobs as JSON from stdin, all or nothing.")
 @json_option
-@where_options
+@client_options
 def submit(where: Where, as_json: bool, bulk: bool, idempotency_key: str | None, **one: Any) -> None:
     """Submit a job of a KIND and print its id."""
-    from quaero.engine.lifecycle.enqueue import check_bulk, enqueue
-    from quaero.gateway.enqueueing import to_new_job
+    from quaero.client.transport import address
 
-    requests = [to_new_job(request) for request in (_from_stdin() if bulk else [_from_options(one)])]
-    check_bulk(len(requests))
-
-    async def write(store: "Store") -> list["Enqueued"]:
-        return await store.write(enqueue, requests, idempotency_key)
-
-    answers = where.with_store(write, make=True)
+    body: Any = _from_stdin() if bulk else _from_options(one)
+    headers = {"idempotency-key": idempotency_key} if idempotency_key else None
+    reply = where.with_client(lambda client: client.reply("POST", address("jobs"), body, headers), make=True)
     if as_json:
-        output.json({"ids": [str(answer.id) for answer in answers]})
+        output.raw_json(reply.body)
         return
-    for answer in answers:
-        output.result(str(answer.id))
-    if not bulk and not answers[0].created:
-        output.message(f"job {answers[0].id} was there already")
+    for job_id in _ids(reply.body, bulk):
+        output.result(job_id)
+    if reply.status == 200 and not bulk:
+        output.message("it was there already")
 
 
-def _from_options(one: dict[str, Any]) -> "JobRequest":
+def _ids(answer: bytes, bulk: bool) -> list[str]:
     import msgspec
 
-    from quaero.gateway.enqueueing import JobRequest
+    from quaero.client.models import Ids, Job
+
+    if bulk:
+        return msgspec.json.decode(answer, type=Ids).ids
+    return [msgspec.json.decode(answer, type=Job).id]
+
+
+def _from_options(one: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
 
     if one["kind"] is None:
         raise InvalidInput("name a KIND, or give --bulk and jobs on stdin")
     payload = one.pop("payload")
     given = {name: value for name, value in one.items() if value not in (None, ())}
+    if payload is None:
+        return given
     try:
-        if payload is not None:
-            given["payload"] = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(payload)))
-        return msgspec.convert(given, JobRequest)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"the job is not valid: {error}") from None
+        return {**given, "payload": msgspec.json.decode(payload)}
     except msgspec.DecodeError as error:
         raise InvalidInput(f"--payload is not JSON: {error}") from None
 
 
-def _from_stdin() -> list["JobRequest"]:
+def _from_stdin() -> list[Any]:
     import msgspec
 
-    from quaero.gateway.enqueueing import JobRequest
-
     try:
-        return msgspec.json.decode(sys.stdin.buffer.read(), type=list[JobRequest])
+        return msgspec.json.decode(sys.stdin.buffer.read(), type=list[msgspec.Raw])
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"stdin is not an array of jobs: {error}") from None

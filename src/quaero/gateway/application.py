@@ -1,5 +1,9 @@
 """What a gateway serves, put together: the gate, then the routes. Every route there is stands in `ROUTES`."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.types import Receive, Scope, Send
 
 from quaero.gateway import (
@@ -56,3 +60,16 @@ def application(gateway: Gateway, place: Place) -> Gate:
         await (socket if scope["type"] == "websocket" else router)(scope, receive, send)
 
     return Gate(either, place, Checkpoint(place, gateway.store, gateway.clock, gateway.settings.auth))
+
+
+@asynccontextmanager
+async def running(gateway: Gateway, place: Place) -> AsyncIterator[Gate]:
+    """The application, with what runs beside it for as long as it is served."""
+    app = application(gateway, place)
+    feed = asyncio.create_task(gateway.feed.run())
+    try:
+        yield app
+    finally:
+        await app.close()
+        feed.cancel()
+        await asyncio.wait({feed})

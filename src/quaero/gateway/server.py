@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import uvicorn
 
 from quaero.domain.errors import InvalidInput
-from quaero.gateway.application import application
+from quaero.gateway.application import running
 from quaero.gateway.auth.place import Place, is_loopback
 from quaero.gateway.channel import Protocol
 from quaero.gateway.state import Gateway
@@ -105,27 +105,24 @@ async def serve(
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve on a bound socket until `stop` is set, then end within `DRAIN_SECONDS`. Closes the socket."""
-    app = application(gateway, Place.of(gateway.settings, listener.getsockname()[1]))
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="websockets-sansio",
-        ws_max_size=MAX_MESSAGE,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        backlog=BACKLOG,
-    )
-    feed = asyncio.create_task(gateway.feed.run())
+    place = Place.of(gateway.settings, listener.getsockname()[1])
     try:
-        await _Server(config, gateway, stop, on_ready).serve([listener])
+        async with running(gateway, place) as app:
+            config = uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+                backlog=BACKLOG,
+            )
+            await _Server(config, gateway, stop, on_ready).serve([listener])
     finally:
-        await app.close()
         listener.close()
-        feed.cancel()
-        await asyncio.wait({feed})

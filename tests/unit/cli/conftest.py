@@ -30,16 +30,16 @@ class Hand:
 
     def __init__(self, store: SqlStore, worker_id: int) -> None:
         self.store = store
-        self._worker_id = worker_id
+        self.worker_id = worker_id
 
     async def submit(self, kind: str = "fetch", **fields: Any) -> int:
         return (await self.store.write(enqueue, [NewJob(kind, **fields)]))[0].id
 
     async def take(self, n: int = 1) -> list[Job]:
-        return await self.store.write(reserve, self._worker_id, [Want(KINDS, n)])
+        return await self.store.write(reserve, self.worker_id, [Want(KINDS, n)])
 
     async def tell(self, *facts: Any) -> None:
-        await self.store.write(record, self._worker_id, facts, {})
+        await self.store.write(record, self.worker_id, facts, {})
 
     async def begin(self, job: Job, *messages: str, level: int = 1) -> None:
         at = job.created_at

@@ -1,0 +1,123 @@
+"""Which way leads to the jobs: a server by its address, the server that runs on a store, or else the store itself.
+
+A server that runs on a file says so in a file beside it, `<store>.server`; one whose server is gone is not believed.
+"""
+
+import os
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from quaero.client.transport import Transport, Unreachable
+from quaero.domain.errors import InvalidInput, NotFound
+from quaero.settings import Settings, load
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """What a server leaves beside its store."""
+
+    url: str
+    pid: int
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go: `server` if given, else where the settings' store leads. `make`: even a store that is not there."""
+
+    settings: Settings
+    server: str | None = None
+    token: str | None = None
+    tls: ssl.SSLContext | None = None
+    make: bool = True
+
+
+def way_to(where: str | Path | None, token: str | None, tls: ssl.SSLContext | None) -> Way:
+    """The way a user of the library names: an address, a store's URL or path, or nothing (the settings decide)."""
+    token = token or os.environ.get("QUAERO_TOKEN")
+    server = os.environ.get("QUAERO_SERVER") if where is None else None
+    if isinstance(where, Path) or (where is not None and "://" not in where):
+        where = f"sqlite:///{where}"
+    if where is not None and where.startswith(("http://", "https://")):
+        return Way(settings=Settings(), server=where, token=token, tls=tls)
+    return Way(settings=load(flags={"store.url": where}), server=server, token=token, tls=tls)
+
+
+async def transport_of(way: Way) -> Transport:
+    """Open it. Raises InvalidInput, NotFound, and what a store that cannot be opened raises."""
+    from quaero.client.http import HttpTransport
+
+    if way.server is not None:
+        return HttpTransport(_checked(way.server), way.token, way.tls)
+    sign = read_sign(way.settings.store.url)
+    if sign is not None:
+        there = HttpTransport(sign.url, way.token, way.tls)
+        if await _answers(there):
+            return there
+        await there.close()
+    return await _inside(way)
+
+
+async def _inside(way: Way) -> Transport:
+    from quaero.client.inside import InsideTransport
+
+    path = _file_of(way.settings.store.url)
+    if not way.make and path is not None and not path.is_file():
+        raise NotFound(f"there is no store at {path}: name another with --store, or make it with `quaero init`")
+    return await InsideTransport.open(way.settings)
+
+
+async def _answers(transport: Transport) -> bool:
+    """Whether a server of ours is there; one that wants a credential is."""
+    try:
+        reply = await transport.ask("GET", "/api/version")
+    except Unreachable:
+        return False
+    return b"server_instance_id" in reply.body or b"urn:quaero:" in reply.body
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise InvalidInput(f"{url!r} is not the address of a server: write http://HOST:PORT")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _file_of(store_url: str) -> Path | None:
+    parts = urlsplit(store_url)
+    return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" else None
+
+
+def sign_path(store_url: str) -> Path | None:
+    """Where a server of this store says that it runs; None for a store that is no file."""
+    path = _file_of(store_url)
+    return path.with_name(f"{path.name}.server") if path is not None else None
+
+
+def read_sign(store_url: str) -> Sign | None:
+    """What stands there, if anything readable does."""
+    path = sign_path(store_url)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Sign) if path is not None else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def put_sign(store_url: str, url: str) -> None:
+    """Say that a server of this process runs at `url`."""
+    path = sign_path(store_url)
+    if path is None:
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode(Sign(url, os.getpid())))
+    draft.chmod(0o600)
+    draft.replace(path)
+
+
+def take_sign(store_url: str) -> None:
+    """Take down what this process put up; another's stays."""
+    sign, path = read_sign(store_url), sign_path(store_url)
+    if sign is not None and path is not None and sign.pid == os.getpid():
+        with suppress(OSError):
+            path.unlink()

@@ -1,0 +1,130 @@
+"""What a client gets: the JSON of the interface as typed values. Fields a newer server adds are ignored."""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Counts by status; `running` includes `waiting`."""
+
+    total: int
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class StepState(msgspec.Struct, frozen=True):
+    """A step as it stands."""
+
+    id: str
+    name: str
+    status: str
+    tally: Tally
+    progress_text: str
+    version: int
+
+
+class Eta(msgspec.Struct, frozen=True):
+    """How much longer, as a range in milliseconds; `growing`: more children may come."""
+
+    low_ms: int
+    high_ms: int
+    growing: bool
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as it stood when it was asked for. Times are RFC 3339 in UTC; `steps` and `eta` come with one job only."""
+
+    id: str
+    kind: str
+    name: str | None
+    status: str
+    parent_id: str | None
+    root_id: str
+    step: str | None
+    attempt: int
+    max_attempts: int
+    round: int
+    priority: int
+    tags: list[str] | None
+    payload: Any
+    result: Any
+    error: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    counts: dict[str, Any] | None
+    tally: Tally
+    progress_text: str
+    warnings: int
+    cancel_requested: bool
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    version: int
+    log_head: int
+    steps: list[StepState] | None = None
+    eta: Eta | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether this round of it is over."""
+        return self.status in ("completed", "failed", "cancelled")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A journal entry. `line_number` counts within its step (or its job, without one), `seq` within the tree."""
+
+    seq: int
+    line_number: int
+    timestamp: str
+    level: str
+    message: str
+    job_id: str
+    root_id: str
+    step: str | None
+    step_id: str | None
+    originator: str
+    fields: dict[str, Any] | None = None
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list. `next_cursor` is None on the last one."""
+
+    items: list[T]
+    total: int | None = None
+    total_is_lower_bound: bool = False
+    next_cursor: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How many jobs an action touched, and the job as it stands now."""
+
+    affected: int
+    job: Job
+
+
+class JobList(msgspec.Struct, frozen=True):
+    """`GET /api/jobs` and `/children`."""
+
+    jobs: list[Job]
+    total_count: int
+    total_is_lower_bound: bool
+    next_cursor: str | None
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """`GET /api/jobs/{id}/logs`. `mode` is `reset` when the cursor was of another store or tree."""
+
+    logs: list[Entry]
+    next_cursor: str | None
+    mode: str = "page"
+
+
+class Ids(msgspec.Struct, frozen=True):
+    """The answer to a bulk."""
+
+    ids: list[str]

@@ -1,0 +1,198 @@
+"""The client asks a server, or the store where there is none, and gets the same either way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.unit.client.conftest import served
+
+import quaero
+from quaero.client import AsyncClient, Client
+from quaero.client.finding import put_sign, read_sign, sign_path, take_sign
+from quaero.client.http import HttpTransport
+from quaero.client.inside import InsideTransport
+from quaero.client.models import Entry, Job
+from quaero.client.transport import NotAllowed, Unreachable
+from quaero.domain.access import Access, new_key
+from quaero.domain.errors import Conflict, InvalidInput, NotFound, UnknownKind
+from quaero.domain.wire import WireEntry, WireJob
+from quaero.gateway.auth.tokens import add_token
+from quaero.storage.sqlstore import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.unit.client.conftest import Served
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["server", "store"])
+async def either(request: pytest.FixtureRequest, server: Served, url: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(server.url if request.param == "server" else url) as opened:
+        kind = HttpTransport if request.param == "server" else InsideTransport
+        assert isinstance(opened._transport, kind)
+        yield opened
+
+
+async def test_a_job_is_enqueued_listed_cancelled_retried_and_deleted(either: AsyncClient) -> None:
+    job = await either.enqueue("fetch", {"url": "x"}, depth=2, name="Mine", tags=["a"], priority=5, timeout="30s")
+    again = await either.enqueue("fetch", key="nightly")
+    same = await either.enqueue("fetch", key="nightly")
+    cancelled = await either.cancel(job)
+    rerun = await either.rerun(job)
+    gone = await either.delete(job.id)
+
+    assert (job.payload, job.name, job.tags, job.priority) == ({"url": "x", "depth": 2}, "Mine", ["a"], 5)
+    assert again.id == same.id
+    assert (cancelled.affected, cancelled.job.status, cancelled.job.is_terminal) == (1, "cancelled", True)
+    assert gone.affected == 1
+    assert [found.id async for found in either.jobs(order="created_at")] == [again.id, rerun.job.id]
+    assert (await either.stats())["pending"] == 2
+
+
+async def test_a_bulk_is_all_or_nothing_and_lists_go_on_page_after_page(either: AsyncClient) -> None:
+    ids = await either.enqueue_many({"kind": "fetch", "payload": {"n": n}} for n in range(25))
+    with pytest.raises(UnknownKind):
+        await either.enqueue_many([{"kind": "fetch"}, {"kind": "nobody"}])
+
+    listed = [job.id async for job in either.jobs(limit=10, order="created_at")]
+    page = await either.jobs_page(limit=10)
+
+    assert listed == ids
+    assert (len(page.items), page.total, page.next_cursor is None) == (10, 25, False)
+
+
+async def test_the_same_idempotency_key_gives_the_same_job(either: AsyncClient) -> None:
+    first = await either.enqueue("fetch", idempotency_key="monday")
+
+    assert (await either.enqueue("fetch", idempotency_key="monday")).id == first.id
+
+
+async def test_errors_are_those_the_server_raised(either: AsyncClient) -> None:
+    job = await either.enqueue("fetch", run_at=datetime(2040, 1, 1, tzinfo=UTC))
+
+    with pytest.raises(NotFound, match="999"):
+        await either.job(999)
+    with pytest.raises(Conflict, match="pending"):
+        await either.retry(job)
+    with pytest.raises(InvalidInput, match="status"):
+        await either.jobs_page(status="done")
+
+
+async def test_a_log_is_read_whole_and_from_a_cursor(either: AsyncClient, server: Served) -> None:
+    root = await server.hand.submit()
+    (job,) = await server.hand.take()
+    await server.hand.begin(job, *[f"line {n}" for n in range(30)])
+
+    whole = [entry async for entry in either.logs(root)]
+    pages = [page async for page in either.log_pages(root, limit=7)]
+    rest = [entry async for entry in either.logs(root, cursor=pages[1].next_cursor)]
+
+    assert [entry.seq for entry in whole] == list(range(1, 32))
+    assert [entry for page in pages for entry in page.logs] == whole
+    assert rest == whole[14:]
+
+
+def test_what_a_client_gets_has_every_field_the_server_sends() -> None:
+    for ours, theirs in ((Job, WireJob), (Entry, WireEntry)):
+        sent = {field.name for field in msgspec.structs.fields(theirs)} - {"job_type", "full_timestamp"}
+        assert sent <= {field.name for field in msgspec.structs.fields(ours)}
+
+
+async def test_a_server_that_runs_on_the_store_is_found_and_one_that_is_gone_is_not_believed(
+    server: Served, url: str
+) -> None:
+    put_sign(url, server.url)
+    async with AsyncClient(url) as found:
+        by_server = isinstance(found._transport, HttpTransport)
+    put_sign(url, "http://127.0.0.1:9")
+    async with AsyncClient(url) as alone:
+        by_itself = isinstance(alone._transport, InsideTransport)
+    take_sign(url)
+
+    assert by_server
+    assert by_itself
+    assert read_sign(url) is None
+
+
+async def test_the_sign_of_another_process_stays(url: str) -> None:
+    path = sign_path(url)
+    assert path is not None
+    path.write_text(f'{{"url": "http://127.0.0.1:9", "pid": {os.getpid() + 1}}}')
+
+    take_sign(url)
+
+    assert path.exists()
+
+
+async def test_a_token_is_sent_and_its_scope_is_told(url: str) -> None:
+    key = new_key("qk")
+    async with served(url, auth__required="true") as server:
+        await server.hand.store.write(add_token, key, "reader", Access.VIEWER, 0)
+        async with AsyncClient(server.url, token=key.text) as reader:
+            assert (await reader.stats())["pending"] == 0
+            with pytest.raises(NotAllowed, match="scope submitter"):
+                await reader.enqueue("fetch")
+        async with AsyncClient(server.url) as nobody:
+            with pytest.raises(NotAllowed, match="QUAERO_TOKEN"):
+                await nobody.stats()
+
+
+async def test_no_server_at_an_address_is_told() -> None:
+    async with AsyncClient("http://127.0.0.1:9") as client:
+        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
+            await client.stats()
+    with pytest.raises(InvalidInput, match="http://HOST:PORT"):
+        async with AsyncClient("http://127.0.0.1:9/api"):
+            pass
+
+
+async def test_a_client_without_an_address_goes_where_the_environment_says(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUAERO_SERVER", server.url)
+
+    async with AsyncClient() as client:
+        assert isinstance(client._transport, HttpTransport)
+
+
+async def test_the_synchronous_face_does_the_same(server: Served) -> None:
+    def script() -> tuple[Job, list[str], list[str]]:
+        with quaero.Client(server.url) as client:
+            job = client.enqueue("fetch", url="x")
+            client.enqueue_many([{"kind": "fetch"}] * 3)
+            listed = [one.id for one in client.jobs(limit=2)]
+            return client.cancel(job).job, listed, [entry.message for entry in client.logs(job)]
+
+    job, listed, lines = await asyncio.to_thread(script)
+
+    assert job.status == "cancelled"
+    assert len(listed) == 4
+    assert lines == ["Cancel requested", "Status changed: cancelled"]
+
+
+def test_the_synchronous_face_works_on_a_store_without_any_loop(url: str) -> None:
+    async def prepare() -> None:
+        async with served(url):
+            pass
+
+    asyncio.run(prepare())
+
+    with Client(url) as client:
+        job = client.enqueue("fetch")
+        assert client.job(job.id).status == "pending"
+        with pytest.raises(NotFound):
+            client.job(999)
+
+
+async def test_a_store_that_is_not_there_is_made(url: str) -> None:
+    async with AsyncClient(url) as client:
+        assert (await client.stats())["completed"] == 0
+    async with SqlStore.open(url) as store:
+        assert store.incarnation
