@@ -5,6 +5,7 @@ What `quaero.app` puts together, put together once more with a counter on commit
 """
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -58,6 +59,7 @@ class Host:
 
     def ready(self, port: int = 0) -> None:
         """Say so, and begin to answer."""
+        gc.freeze()
         asyncio.get_running_loop().add_reader(0, self._answer)
         print(msgspec.json.encode({"ready": port}).decode(), flush=True)
 

@@ -6,6 +6,7 @@ order (settings as JSON) from standard input and leaves when that closes, so non
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -224,6 +225,7 @@ def _parent_gone(until: asyncio.Event) -> None:
 
 
 def _tell_ready() -> None:
+    gc.freeze()  # what stays for ever need not be looked through again and again
     _tell({"ready": True})
 
 

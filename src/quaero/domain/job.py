@@ -8,16 +8,19 @@ The order of the fields is the order of the columns, in three groups (`STATIC`, 
 for what only a job with others below it needs.
 """
 
+from typing import cast
+
 import msgspec
 
 from quaero.domain.status import JobStatus
 from quaero.domain.tally import Tally
 
 NO_TALLIES = 12
+NO_CHILDREN = cast("list[int]", ())  # shared by all leaves, and never changed
 
 
-class Job(msgspec.Struct):
-    """One job of any depth."""
+class Job(msgspec.Struct, gc=False):
+    """One job of any depth. It holds nothing that could hold it, so the garbage collector need not know of it."""
 
     id: int
     root_id: int
@@ -79,7 +82,7 @@ class Job(msgspec.Struct):
     cancelling: str | None = None  # root only: JSON object {job id: mode}, see engine/lifecycle/cancel.py
     journal_oldest: int = 1  # root only
     purging: int = 0  # root only: deleted, its rows go in batches
-    tallies: list[int] = []  # direct children by status, then everything below (steps excluded)
+    tallies: list[int] = NO_CHILDREN  # direct children by status, then everything below (steps excluded)
 
     @property
     def tally(self) -> Tally:

@@ -11,11 +11,12 @@ import msgspec
 
 from quaero.storage.connection import Connection
 from quaero.storage.port import Commits
+from quaero.storage.shorthand import trees_of
 
 AT_ONCE = 256
 MOST_NEW = 20_000
 
-_roots_of = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
+_outer_shape = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
 
 
 def newest(db: Connection) -> tuple[int, int]:
@@ -38,5 +39,5 @@ def trees_since(db: Connection, commit: int, root: int, known: Collection[int]) 
     for start in range(0, len(ids), AT_ONCE):
         blocks = db.rows(f"select data from block where {db.member('id')}", (db.array(ids[start : start + AT_ONCE]),))
         for (data,) in blocks:
-            roots.update((group[0], None) for group in _roots_of(zlib.decompress(data)))
+            roots.update(dict.fromkeys(trees_of(_outer_shape(zlib.decompress(data)))))
     return Commits(ids, list(roots), new[-1] if new else root)

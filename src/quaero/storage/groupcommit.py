@@ -33,6 +33,9 @@ class Transactions(Protocol):
     def transact(self, work: Callable[[Any], Any]) -> Any:
         """Run `work` with a ledger, flush and commit; roll back and raise if it raised."""
 
+    def rest(self) -> None:
+        """Upkeep that no answer has to wait for. Never raises."""
+
 
 class GroupCommit:
     """The writer thread of one process."""
@@ -76,6 +79,7 @@ class GroupCommit:
             if batch:
                 self._busy_since = time.monotonic()
                 self._commit(batch)
+                self._transactions.rest()
                 self._busy_since = 0.0
             if last:
                 return

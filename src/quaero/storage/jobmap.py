@@ -14,6 +14,7 @@ from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.storage.connection import Connection, Row
 from quaero.storage.locks import Locks
+from quaero.storage.port import Siblings
 
 LEAF = STATIC + MOVING
 TALLIES = tuple(f"{scope}_{word}" for scope in "nb" for word in WORDS)
@@ -137,6 +138,10 @@ class JobMap:
                 setattr(job, name, value)
             job.tallies = list(row[width:])
 
+    def knows(self, job_id: int) -> bool:
+        """Whether this transaction has this job's record."""
+        return job_id in self._jobs
+
     def get(self, job_id: int) -> Job:
         """One job that must exist."""
         job = self._jobs.get(job_id)
@@ -159,7 +164,7 @@ class JobMap:
             self._touched[job.id] = job
             job.version += 1
 
-    def above(self, job: Job) -> list[tuple[list[int], int]]:
+    def above(self, job: Job | Siblings) -> list[tuple[list[int], int]]:
         """The tallies a change of this job moves, as (counts, offset): its parent's, its step's and its root's.
 
         Direct counts start at 0, those of everything below at 6. Steps count in their parent's direct counts only.
@@ -170,7 +175,7 @@ class JobMap:
             known = self._above[key] = self._find_above(job)
         return known
 
-    def _find_above(self, job: Job) -> list[tuple[list[int], int]]:
+    def _find_above(self, job: Job | Siblings) -> list[tuple[list[int], int]]:
         """Touched once for each flush: whoever asks is about to move them."""
         if job.parent_id is None:
             return []

@@ -4,11 +4,7 @@
     group   [root, first seq, [segment, ...]]          numbered by counting from `first seq`
     segment [0, job, step, line, at, level, origin, message, status, count, tally, fields]      one note
             [1, job, step, first line, count, origin, body]                                     captured lines
-            [2, step, first line, at, level, tally, [job, ...]]     leaves of one parent that began and completed
-
-A leaf that began and completed in one commit has two notes in which nothing is new: so one segment stands for those of
-all its neighbours, and one group `[-1, at, [root, ...]]` for the whole journals of trees that are nothing but such a
-leaf. Whoever unpacks a block gets the notes.
+            [2, ...]                                                  a short form of many notes (`shorthand.py`)
 
 `body` is the MessagePack array an executor made: a line is decoded by its readers, never by the writer. Measured
 against one row per line this stores about five times as fast in a ninth of the space.
@@ -21,16 +17,15 @@ from typing import Any
 
 import msgspec
 
-from quaero.domain.entries import Entry, Level, Line, Originator
-from quaero.domain.status import COMPLETED, PENDING, RUNNING, WORDS
+from quaero.domain.entries import Entry, Level, Line
+from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally
 from quaero.storage.port import Change
+from quaero.storage.shorthand import expand
 
 MAX_BLOCK = 512 * 1024  # bytes before compression: what a reader of one entry must unpack at most, roughly
 
-NOTE, LINES, RAN = 0, 1, 2
-_SINGLES = -1
-_SYSTEM = int(Originator.SYSTEM)
+LINES = 1
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -45,53 +40,9 @@ def pack(groups: list[Group]) -> bytes:
     return zlib.compress(_encode(groups), 1)
 
 
-def unpack(data: bytes) -> list[list[Any]]:
-    """The groups of a block, as lists."""
-    groups: list[list[Any]] = []
-    for group in _decode(zlib.decompress(data)):
-        if group[0] == _SINGLES:
-            groups += _singles(group)
-        else:
-            group[2] = _plain(group[2])
-            groups.append(group)
-    return groups
-
-
-def pack_singles(root_ids: list[int], at: int) -> Group:
-    """The group that stands for trees of one job each, which began and completed `at`."""
-    return (_SINGLES, at, root_ids)
-
-
-def _singles(group: list[Any]) -> list[list[Any]]:
-    _, at, root_ids = group
-    return [[root_id, 1, _ran([RAN, None, 1, at, int(Level.INFO), None, [root_id]])] for root_id in root_ids]
-
-
-def _plain(segments: list[Any]) -> list[Any]:
-    """Segments without the kind that stands for several others."""
-    if not any(segment[0] == RAN for segment in segments):
-        return segments
-    plain: list[Any] = []
-    for segment in segments:
-        plain += _ran(segment) if segment[0] == RAN else (segment,)
-    return plain
-
-
-def _ran(segment: list[Any]) -> list[list[Any]]:
-    """The notes of leaves that began and completed one after the other."""
-    _, step_id, line, at, level, tally, job_ids = segment
-    notes = []
-    for job_id in job_ids:
-        for status in (RUNNING, COMPLETED):
-            if tally is not None:
-                tally = list(tally)
-                tally[PENDING if status == RUNNING else RUNNING] -= 1
-                tally[status] += 1
-            notes.append([NOTE, job_id, step_id, line, at, level, _SYSTEM, "", int(status), 0, tally, None])
-            line += 1
-        if step_id is None:
-            line = 1
-    return notes
+def unpack(data: bytes, root_id: int) -> list[list[Any]]:
+    """A tree's groups of a block, as lists."""
+    return expand(_decode(zlib.decompress(data)), root_id)
 
 
 def entries_of(group: list[Any]) -> Iterator[Entry]:

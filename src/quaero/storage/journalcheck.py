@@ -45,7 +45,7 @@ def _entries(db: Connection, root_id: int, first: int, block_id: int) -> list[En
     blocks = db.rows("select data from block where id = ?", (block_id,))
     if not blocks:
         return []
-    return [e for group in unpack(blocks[0][0]) if group[0] == root_id and group[1] == first for e in entries_of(group)]
+    return [entry for group in unpack(blocks[0][0], root_id) if group[1] == first for entry in entries_of(group)]
 
 
 class _History:

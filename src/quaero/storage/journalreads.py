@@ -107,8 +107,8 @@ def _runs(
 
 def _block(db: Connection, root_id: int, first: int, block_id: int) -> list[Entry]:
     ((data,),) = db.rows("select data from block where id = ?", (block_id,))
-    for group in unpack(data):
-        if group[0] == root_id and group[1] == first:
+    for group in unpack(data, root_id):
+        if group[1] == first:
             return list(entries_of(group))
     return []
 

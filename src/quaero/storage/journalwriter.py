@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from quaero.domain.entries import Level, Originator
 from quaero.domain.facts import Lines
 from quaero.domain.job import Job
-from quaero.storage.journal import LINES, MAX_BLOCK, NOTE, RAN, Group, pack, pack_singles
-from quaero.storage.port import Note
+from quaero.storage.journal import LINES, MAX_BLOCK, Group, pack
+from quaero.storage.port import Note, Siblings
+from quaero.storage.shorthand import MOVED, NOTE, RAN_THROUGH, singles
 
 if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
@@ -100,32 +101,42 @@ class JournalWriter:
                 job.last_seq = job.lines = job.journal_head = 2
                 self._singles.append(job.id)
         else:
-            self._children_ran(jobs, level)
-        self._size += 2 * _NOTE_SIZE * len(jobs)
+            seq = self._moved(jobs[0], [job.id for job in jobs], level, RAN_THROUGH, "")
+            lines = 2 if jobs[0].step_id is None else 0
+            for job in jobs:
+                job.first_seq = seq
+                job.last_seq = seq + 1
+                job.lines = lines
+                seq += 2
+        self._grown(2 * len(jobs))
+
+    def ended(self, siblings: Siblings, level: Level, status: int, message: str) -> int:
+        """Append the end of siblings that had not begun; the number of the first one's entry."""
+        seq = self._moved(siblings, siblings.ids, level, (status,), message)
+        self._grown(len(siblings.ids))
+        return seq
+
+    def _moved(self, one: Job | Siblings, ids: list[int], level: Level, statuses: tuple[int, ...], message: str) -> int:
+        """One segment for all of them: what their entries say follows from their order and the tally before."""
+        n = len(ids) * len(statuses)
+        run = self._runs.get(one.root_id) or self._open(one.root_id)
+        seq = run.root.journal_head + 1
+        run.root.journal_head += n
+        line = 1
+        if one.step_id is not None:
+            step = self._ledger.get(one.step_id)
+            line = step.lines + 1
+            step.lines += n
+            self._ledger.touch(step)
+        tally = self._ledger.above(one)[0][0][:6]
+        run.levels |= 1 << level
+        run.segments.append((MOVED, one.step_id, line, self._now, level, tally, statuses, message, ids))
+        return seq
+
+    def _grown(self, notes: int) -> None:
+        self._size += notes * _NOTE_SIZE
         if self._size >= MAX_BLOCK:
             self.write()
-
-    def _children_ran(self, jobs: Sequence[Job], level: Level) -> None:
-        """One segment for all of them: what their entries say follows from their order and the tally before."""
-        root_id, step_id = jobs[0].root_id, jobs[0].step_id
-        run = self._runs.get(root_id) or self._open(root_id)
-        seq = run.root.journal_head + 1
-        run.root.journal_head += 2 * len(jobs)
-        line = 1
-        if step_id is not None:
-            step = self._ledger.get(step_id)
-            line = step.lines + 1
-            step.lines += 2 * len(jobs)
-            self._ledger.touch(step)
-        for job in jobs:
-            job.first_seq = seq
-            job.last_seq = seq + 1
-            seq += 2
-            if step_id is None:
-                job.lines = 2
-        tally = self._ledger.above(jobs[0])[0][0][:6]
-        run.levels |= 1 << level
-        run.segments.append((RAN, step_id, line, self._now, level, tally, [job.id for job in jobs]))
 
     def _kept(self, job: Job, holder: Job, size: int) -> None:
         touch = self._ledger.touch
@@ -151,14 +162,14 @@ class JournalWriter:
         """Store one block with everything taken so far, and a run for each tree in it."""
         if not self.waiting:
             return
-        runs, singles, now = self._runs.values(), self._singles, self._now
+        runs, alone, now = self._runs.values(), self._singles, self._now
         groups: list[Group] = [(run.root.id, run.first, run.segments) for run in runs]
-        if singles:
-            groups.append(pack_singles(singles, now))
+        if alone:
+            groups.append(singles(alone, now))
         db = self._ledger.db
-        refs = len(runs) + len(singles)
+        refs = len(runs) + len(alone)
         ((block_id,),) = db.rows("insert into block(refs, data) values(?, ?) returning id", (refs, pack(groups)))
-        rows = [(root_id, 1, 2, block_id, now, now, _INFO) for root_id in singles]
+        rows = [(root_id, 1, 2, block_id, now, now, _INFO) for root_id in alone]
         rows += [(r.root.id, r.first, r.root.journal_head, block_id, r.t0, r.t1, r.levels) for r in runs]
         db.run_many("insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)", rows)
         self._runs = {}

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from quaero.domain.job import MOVING, STATIC, Job
-from quaero.domain.status import COMPLETED, PENDING
+from quaero.domain.status import COMPLETED, PENDING, JobStatus
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import JobMap
 from quaero.storage.locks import Locks
+from quaero.storage.port import Siblings
 
 # a job that was never reserved before has nothing but its birth, so nothing else is read
 _BIRTH = (*STATIC, "0", "0", "run_at", "0", "null", "epoch")  # up to there the fields of a Job, in order
@@ -22,6 +23,10 @@ _CLAIM = "update job set ready = 0, owner = ?, epoch = epoch + 1, version = vers
 _COMPLETE = (
     f"update job set status = {int(COMPLETED)}, attempt = 1, sealed = 1, owner = null, version = ?, started_at = ?,"
     " finished_at = ?, lines = ?, first_seq = ?, last_seq = ?, result = ?, journal_head = ? where id = ?"
+)
+_END = (
+    "update job set status = ?, sealed = 1, ready = 0, reason = ?, finished_at = ?, version = version + 1,"
+    " first_seq = ?, last_seq = ?, lines = ? where id = ?"
 )
 _completed_values = attrgetter(
     "version", "started_at", "finished_at", "lines", "first_seq", "last_seq", "result", "journal_head", "id"
@@ -92,6 +97,18 @@ class LeafMap(JobMap):
         moved.counts[PENDING] -= len(jobs)
         moved.counts[COMPLETED] += len(jobs)
         moved.closed += len(jobs)
+
+    def end_unread(self, siblings: Siblings, status: JobStatus, reason: str | None, now: int, first_seq: int) -> None:
+        """Save the end of jobs that had not begun and are not loaded, with one entry each from `first_seq` on."""
+        n = len(siblings.ids)
+        lines = int(siblings.step_id is None)
+        rows = zip(siblings.ids, range(first_seq, first_seq + n), strict=True)
+        self.db.run_many(_END, [(int(status), reason, now, seq, seq, lines, job_id) for job_id, seq in rows])
+        moved = self._moved
+        moved.lanes[siblings.lane_id] -= n
+        moved.counts[PENDING] -= n
+        moved.counts[status] += n
+        moved.closed += n
 
     @property
     def has_short_ways_to_save(self) -> bool:

@@ -16,6 +16,7 @@ from quaero.domain.entries import Level
 from quaero.domain.events import Event
 from quaero.domain.facts import Document, Limit, Lines
 from quaero.domain.job import Job
+from quaero.domain.status import JobStatus
 from quaero.failpoints import failpoint
 from quaero.storage.claims import Claims, May
 from quaero.storage.connection import Connection, Row
@@ -25,7 +26,7 @@ from quaero.storage.lanes import Lanes
 from quaero.storage.leaves import LeafMap
 from quaero.storage.locks import Locks
 from quaero.storage.lookup import SqlLookup
-from quaero.storage.port import Note, Want
+from quaero.storage.port import Note, Siblings, Want
 from quaero.storage.rotation import Rotation
 from quaero.storage.sharing import Share
 
@@ -71,6 +72,11 @@ class SqlLedger(LeafMap):
     def ran_through(self, jobs: Sequence[Job], level: Level) -> None:
         """Append the start and the end of leaves."""
         self._journal.ran_through(jobs, level)
+
+    def end_queued(self, siblings: Siblings, status: JobStatus, reason: str | None) -> None:
+        """End jobs that had not begun: their rows, and an entry of each."""
+        first = self._journal.ended(siblings, self.child_level, int(status), reason or "")
+        self.end_unread(siblings, status, reason, self.now, first)
 
     def claim(self, want: Want, owner: int, may: May) -> list[Job]:
         """Reserve ready jobs for a worker."""

@@ -10,7 +10,7 @@ from quaero.domain.status import JobStatus
 from quaero.storage import joblists
 from quaero.storage.connection import Connection
 from quaero.storage.jobmap import LEAF_SQL
-from quaero.storage.port import JobFilter, Matches, WorkerRow
+from quaero.storage.port import JobFilter, Matches, Siblings, WorkerRow
 
 if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
@@ -80,7 +80,7 @@ class SqlLookup:
         self._ledger.flush()
         top = self._ledger.get(top_id)
         if top.is_root or top.is_step:
-            found = self._held(top, limit)
+            found = self.held_below(top, limit)
             found += self._queued(top, limit - len(found))
             if found or not _any_pending(top):
                 return found
@@ -91,8 +91,9 @@ class SqlLookup:
         )
         return self._select(self._db.member("id"), (self._db.array(row[0] for row in rows),))
 
-    def _held(self, top: Job, limit: int) -> list[Job]:
-        """What workers hold of a tree or step: first, as it must hear of a cancellation at once."""
+    def held_below(self, top: Job, limit: int) -> list[Job]:
+        """What workers hold of a tree or step, as far as it was not asked to cancel yet."""
+        self._ledger.flush()
         scope, value = ("root_id", top.id) if top.is_root else ("step_id", top.id)
         where = f"owner is not null and {scope} = ? and (status = 0 or cancel_requested = 0) limit ?"
         return self._select(where, (value, limit))
@@ -104,6 +105,31 @@ class SqlLookup:
         params = (top.root_id, limit) if top.is_root else (top.root_id, top.id, limit)
         lanes = f"select id from lane where root_id = ? and {only}n_ready > 0"
         return self._select(f"lane_id in ({lanes}) and ready = 1 limit ?", params)
+
+    def queued_below(self, top: Job, limit: int, *, children: bool) -> list[Siblings]:
+        """Ready leaves without a past in the lanes of a tree or step, by lane and parent, read by their ids only."""
+        self._ledger.flush()
+        only, one = ("", ()) if top.is_root else (" and step_id = ?", (top.id,))
+        lanes = self._db.rows(
+            f"select id, step_id from lane where root_id = ? and n_ready > 0{only} limit ?", (top.root_id, *one, limit)
+        )
+        only, one = (" and parent_id = ?", (top.id,)) if children else ("", ())
+        found: list[Siblings] = []
+        for lane_id, step_id in lanes:
+            families: dict[int, list[int]] = defaultdict(list)
+            for job_id, parent_id in self._ledger.locks.free(
+                "id, parent_id",
+                "lane_id = ? and ready = 1 and is_branch = 0 and has_dependents = 0"
+                f" and first_seq = 0{only} order by id limit ?",
+                (lane_id, *one, limit),
+            ):
+                if not self._ledger.knows(job_id):
+                    families[parent_id].append(job_id)
+                    limit -= 1
+            found += [Siblings(top.root_id, parent, step_id, lane_id, ids) for parent, ids in families.items()]
+            if limit <= 0:
+                break
+        return found
 
     def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
         """Jobs at or below `top_id` in these statuses, in order of id."""

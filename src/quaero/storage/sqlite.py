@@ -18,7 +18,7 @@ import apsw
 
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
-from quaero.domain.errors import InvalidInput, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
+from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
 from quaero.failpoints import failpoint
 from quaero.storage.connection import Connection, Row
 from quaero.storage.ledger import SqlLedger
@@ -32,6 +32,8 @@ from quaero.storage.turnstile import Turnstile
 log = logging.getLogger("quaero.storage")
 OLDEST_SAFE = (3, 51, 3)
 BUSY_MS = 10_000
+CHECKPOINT_PAGES = 4_000  # of the write-ahead log, 16 MB: then it is copied into the database
+OVERDUE_PAGES = 4 * CHECKPOINT_PAGES
 
 
 class SqliteConnection:
@@ -149,7 +151,7 @@ def _configure(handle: apsw.Connection, readonly: bool) -> None:
         handle.execute("pragma auto_vacuum = incremental")
         handle.execute("pragma journal_mode = wal")
         handle.execute("pragma synchronous = full")
-        handle.execute("pragma wal_autocheckpoint = 4000")
+        handle.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         handle.execute("pragma journal_size_limit = 67108864")
     handle.execute("pragma temp_store = memory")
     handle.execute("pragma cache_size = -65536")
@@ -187,11 +189,13 @@ class SqliteWriter:
             "rotation": Rotation(),
         }
         self._data_version = -1
+        self._log_pages = 0
         self._turnstile = Turnstile(path)
         with _closed_on_error(self._turnstile.close), translated(path), self._turnstile:
             self.db = connect(path, vfs=vfs)
             with _closed_on_error(self.db.handle.close):
                 migrate(self.db, "sqlite")
+            self.db.handle.set_wal_hook(self._note_size)  # from now on `rest` does what commits would do
         path.chmod(0o600)
         self.space.restore()
 
@@ -233,6 +237,26 @@ class SqliteWriter:
         ledger.release()
         self._committed(changed)
         return answer
+
+    def _note_size(self, _: apsw.Connection, name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def rest(self) -> None:
+        """Copy the write-ahead log into the database when it is long: between commits, so that nobody waits for it.
+
+        While others write all the time the copy never catches up with them, and the log would grow for ever: if it
+        has become too long they do have to wait, once.
+        """
+        if self._log_pages < CHECKPOINT_PAGES:
+            return
+        waiting_room = self._turnstile if self._log_pages >= OVERDUE_PAGES else contextlib.nullcontext()
+        try:
+            with waiting_room:
+                self.db.handle.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.Error, QuaeroError) as error:
+            log.warning("%s: its write-ahead log could not be copied yet: %s", self.path, error)
+        self._log_pages = 0
 
     def _is_alone(self) -> bool:
         """Whether every commit since our last transaction was ours."""

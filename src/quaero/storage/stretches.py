@@ -50,8 +50,8 @@ def _runs(db: Connection, root_id: int, position: int, end: int) -> list[tuple[i
 
 def _segments(db: Connection, root_id: int, first: int, block_id: int) -> list[Any]:
     ((data,),) = db.rows("select data from block where id = ?", (block_id,))
-    for group in unpack(data):
-        if group[0] == root_id and group[1] == first:
+    for group in unpack(data, root_id):
+        if group[1] == first:
             segments: list[Any] = group[2]
             return segments
     raise LookupError(f"block {block_id} lacks entry {first} of tree {root_id}")

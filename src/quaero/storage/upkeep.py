@@ -79,9 +79,8 @@ def _merge(ledger: SqlLedger, root_id: int, runs: list[Run]) -> None:
 def _group(ledger: SqlLedger, root_id: int, run: Run) -> tuple[list[object], int]:
     """One run's segments, and about how many bytes they are."""
     ((data,),) = ledger.rows("select data from block where id = ?", (run[2],))
-    groups = unpack(data)
-    for group in groups:
-        if group[0] == root_id and group[1] == run[0]:
+    for group in unpack(data, root_id):
+        if group[1] == run[0]:
             return group[2], sum(len(s[6]) if s[0] else 64 for s in group[2])
     raise LookupError(f"block {run[2]} lacks entry {run[0]} of tree {root_id}")
 

@@ -21,6 +21,9 @@ class Book:
         self.commits: list[int] = []
         self.broken: Exception | None = None
 
+    def rest(self) -> None:
+        """Nothing to tidy."""
+
     def transact(self, work: Callable[[Any], Any]) -> Any:
         draft = list(self.kept)
         answer = work(draft)

@@ -14,11 +14,12 @@ from quaero.domain.outcome import closing_status
 from quaero.domain.status import CANCELLED, PENDING, RUNNING, WAITING, WORDS, JobStatus
 from quaero.engine.lifecycle.closing import finish
 from quaero.engine.lifecycle.enqueue import queue_again
-from quaero.engine.lifecycle.leaf import cancel_leaf, is_quiet_leaf
+from quaero.engine.lifecycle.leaf import cancel_leaf, cancel_queued, is_quiet_leaf
 from quaero.engine.lifecycle.moves import ALL, PARENT_FAILED, PENDING_CHILDREN, STOP, TREE_STOPPED, listed, move
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
+ONE_BY_ONE = 4  # a job that must be looked at costs as much as so many of which the ids are enough
 AT_ONCE = 200  # jobs closed in the listing transaction itself: small trees are cancelled when the answer arrives
 
 
@@ -82,6 +83,10 @@ def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
 
 def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: int) -> int:
     top = ledger.get(top_id)
+    done = _ask(ledger, top, mode, limit) + _end_queued(ledger, top, mode, limit)
+    if done:
+        return done
+    limit = max(1, limit // ONE_BY_ONE)
     if mode == PENDING_CHILDREN:  # listed until it has closed: a running child may become pending once more
         batch = _pending_children(ledger, top, limit)
     else:
@@ -94,6 +99,26 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
         listed_ids.pop(top_id, None)
         ledger.list_cancel(ledger.get(root_id), listed_ids)
     return len(batch)
+
+
+def _ask(ledger: Ledger, top: Job, mode: str, limit: int) -> int:
+    """Stop what workers hold of a tree or step that ends: first, as it must hear of it at once."""
+    if mode == PENDING_CHILDREN or not (top.is_root or top.is_step):
+        return 0
+    held = ledger.find.held_below(top, limit)
+    for job in sorted(held, key=lambda job: -job.id):
+        _stop(ledger, job, mode)
+    return len(held)
+
+
+def _end_queued(ledger: Ledger, top: Job, mode: str, limit: int) -> int:
+    """End what waits in the lanes of a tree or step, many at once: all but a few of a great one."""
+    if ledger.has_subscribers or not (top.is_root or top.is_step):
+        return 0
+    families = ledger.find.queued_below(top, limit, children=mode == PENDING_CHILDREN)
+    for siblings in families:
+        cancel_queued(ledger, siblings, _REASONS.get(mode))
+    return sum(len(siblings.ids) for siblings in families)
 
 
 def _pending_children(ledger: Ledger, top: Job, limit: int) -> list[Job]:

@@ -11,7 +11,7 @@ from quaero.domain.facts import Ended, How
 from quaero.domain.job import Job
 from quaero.domain.status import CANCELLED, COMPLETED, PENDING
 from quaero.engine.lifecycle.closing import close
-from quaero.storage.port import Ledger, Note
+from quaero.storage.port import Ledger, Note, Siblings
 
 _P, _C, _X = int(PENDING), int(COMPLETED), int(CANCELLED)
 _DONE = int(How.COMPLETED)
@@ -103,7 +103,16 @@ def cancel_leaf(ledger: Ledger, job: Job, reason: str | None) -> None:
     _close_above(ledger, job)
 
 
-def _close_above(ledger: Ledger, job: Job) -> None:
+def cancel_queued(ledger: Ledger, siblings: Siblings, reason: str | None) -> None:
+    """End leaves that had not begun as cancelled: what `cancel_leaf` does, without looking at each."""
+    ledger.end_queued(siblings, CANCELLED, reason)
+    for tallies, offset in ledger.above(siblings):
+        tallies[offset + _P] -= len(siblings.ids)
+        tallies[offset + _X] += len(siblings.ids)
+    _close_above(ledger, siblings)
+
+
+def _close_above(ledger: Ledger, job: Job | Siblings) -> None:
     if job.parent_id is not None:
         parent = ledger.get(job.parent_id)
         if parent.sealed and not parent.is_terminal and not parent.open_children:

@@ -9,7 +9,7 @@ from quaero.clock import Clock
 from quaero.doorbell.port import Doorbell
 from quaero.storage.port import Store
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 
 
 class Stir(Protocol):

@@ -30,11 +30,12 @@ class Inbox:
     def take(self, limit: int) -> list[Fact]:
         """The next facts, `limit` at most, and not many more bytes than one round should hold."""
         n = size = 0
-        for fact in self._facts[:limit]:
+        for fact in self._facts[:limit] if self._bytes else ():
             n += 1
             size += len(fact.body) if isinstance(fact, Lines) else 0
             if size > MAX_ROUND_BYTES:
                 break
+        n = n or limit
         taken, self._facts = self._facts[:n], self._facts[n:]
         self._bytes -= size
         return taken
@@ -46,4 +47,4 @@ class Inbox:
 
 
 def _size(facts: list[Fact]) -> int:
-    return sum(len(fact.body) for fact in facts if isinstance(fact, Lines))
+    return sum([len(fact.body) for fact in facts if type(fact) is Lines])

@@ -13,7 +13,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -39,8 +38,7 @@ ASYNC_SLACK_SECONDS = 2.0
 STUCK_SECONDS = 20.0
 
 
-@dataclass(slots=True)
-class Held:
+class Held(msgspec.Struct, gc=False):
     """A task an executor holds. Times are monotonic seconds; 0 means not yet."""
 
     task: Task
@@ -110,7 +108,7 @@ class Link(asyncio.Protocol):
         """Hand over tasks of one sort."""
         self.sort = sort
         self._moved_at = time.monotonic()
-        self.held.update((task.job_id, Held(task)) for task in tasks)
+        self.held.update({task.job_id: Held(task) for task in tasks})
         self.send(Run(tasks))
 
     def has_to_itself(self, task: Task) -> None:
@@ -169,9 +167,11 @@ class Link(asyncio.Protocol):
         """Keep the list of what the executor holds up to date."""
         now = time.monotonic()
         ended = 0
+        end = self.held.pop
         for fact in facts:
-            if isinstance(fact, Ended):
-                ended += self.held.pop(fact.job_id, None) is not None
+            if type(fact) is Ended:
+                if end(fact.job_id, None) is not None:
+                    ended += 1
             elif isinstance(fact, Began):
                 held = self.held.get(fact.job_id)
                 if held is not None:

@@ -40,6 +40,7 @@ class Pool:
         self.sorts: dict[str, Sort] = {}
         self.closing = False
         self.warden = Wardship()
+        self.stirred = asyncio.Event()  # something was reserved
         self._setup = setup
         self._clock = clock
         self._on_message = on_message
@@ -133,8 +134,15 @@ class Pool:
 
     # --- feeding
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is reserved here and has not ended."""
+        return any(link.held for link in self.links) or any(self._backlog.values()) or bool(self._alone)
+
     def give(self, tasks: list[Task]) -> None:
         """Take reserved tasks and hand them out."""
+        if tasks:
+            self.stirred.set()
         for task in tasks:
             self._backlog[self.sorts.get(task.kind, Sort.ASYNC)].append(task)
         self.feed()
@@ -166,6 +174,8 @@ class Pool:
     def set_apart(self, tasks: Sequence[Task]) -> None:
         """Take tasks that must each have an executor to themselves."""
         self._alone.extend(tasks)
+        if tasks:
+            self.stirred.set()
 
     def choose_alone(self) -> list[tuple[Link, Task]]:
         """Those of them that could run now, each with an executor that is kept free for it."""

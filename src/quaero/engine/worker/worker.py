@@ -45,7 +45,7 @@ from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
 log = logging.getLogger("quaero.worker")
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS, STOPPING_SECONDS = 1.0, 0.05
 STORE_RETRY_SECONDS = 0.2
 LAST_WORDS_SECONDS = 5.0  # a killed executor's jobs are given back as soon as its pipe closes
 LOOK_SECONDS = 0.25  # how often running jobs are checked against cancellations
@@ -169,8 +169,9 @@ class Worker:
                 await self._pause()
 
     async def _pause(self) -> None:
+        most = STOPPING_SECONDS if self._stopping else LOOK_SECONDS if self._look or self._cancelling else PAUSE_SECONDS
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PAUSE_SECONDS if not self._stopping else 0.05):
+            async with asyncio.timeout(most):
                 await self._wake.wait()
         self._wake.clear()
 

@@ -13,7 +13,7 @@ Promises every store keeps (proved by `quaero.testing.StoreContract`):
 - Reads see only committed states, each read one consistent moment.
 """
 
-from quaero.storage.port.ledger import JobLedger, Ledger, Lookup, Note, QueueLedger, RecordLedger, Want
+from quaero.storage.port.ledger import JobLedger, Ledger, Lookup, Note, QueueLedger, RecordLedger, Siblings, Want
 from quaero.storage.port.store import Store
 from quaero.storage.port.views import (
     Breakdown,
@@ -55,6 +55,7 @@ __all__ = [
     "Note",
     "QueueLedger",
     "RecordLedger",
+    "Siblings",
     "Standing",
     "Stats",
     "Store",

@@ -35,6 +35,17 @@ class Want(msgspec.Struct, frozen=True):
     root_id: int | None = None
 
 
+class Siblings(msgspec.Struct, frozen=True):
+    """Children of one parent that wait in one lane and were never reserved or told of: ids, not loaded."""
+
+    root_id: int
+    parent_id: int
+    step_id: int | None
+    lane_id: int
+    ids: list[int]
+    is_step: int = 0
+
+
 class Lookup(Protocol):
     """The questions a script may ask beyond loading by id.
 
@@ -60,6 +71,13 @@ class Lookup(Protocol):
 
     def open_leaves(self, top_id: int, limit: int) -> list[Job]:
         """Jobs at or below `top_id` that are pending, or running and not asked to cancel yet."""
+
+    def held_below(self, top: Job, limit: int) -> list[Job]:
+        """Jobs of a root's tree or of a step that a worker holds and that were not asked to cancel yet."""
+
+    def queued_below(self, top: Job, limit: int, *, children: bool) -> list[Siblings]:
+        """Ready leaves of a root's tree or of a step that nobody waits for and that have no past, `limit` at most;
+        with `children`, only its direct ones."""
 
     def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
         """Ids of a tree's jobs by their keys."""
@@ -110,7 +128,7 @@ class JobLedger(Protocol):
     def guarded(self, pairs: Iterable[tuple[int, int]], owner: int) -> dict[int, Job]:
         """The jobs whose (id, epoch) is given and that `owner` holds. The fence: all others are left out."""
 
-    def above(self, job: Job) -> list[tuple[list[int], int]]:
+    def above(self, job: Job | Siblings) -> list[tuple[list[int], int]]:
         """The tallies a change of this job moves: (counts, offset of the first), its parent's before others."""
 
     def add(self, job: Job) -> None:
@@ -128,6 +146,9 @@ class JobLedger(Protocol):
 
     def complete(self, jobs: Sequence[Job]) -> None:
         """Save leaves whose records went from reserved to completed in this transaction, never touched between."""
+
+    def end_queued(self, siblings: Siblings, status: JobStatus, reason: str | None) -> None:
+        """End jobs that had not begun: their rows, and an entry of each; their tallies are still to move."""
 
     def discount(self, job: Job) -> None:
         """Take a job that is being removed out of the global counts."""

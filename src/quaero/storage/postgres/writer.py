@@ -204,6 +204,9 @@ class PostgresWriter:
         ((now,),) = db.rows("select (extract(epoch from clock_timestamp()) * 1000000)::bigint")
         return int(now)
 
+    def rest(self) -> None:
+        """The server does its own upkeep."""
+
     def close(self) -> None:
         """Let go of the server."""
         for db in (*self._readers, self._db):
