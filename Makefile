@@ -74,6 +74,7 @@ lock: $(VENV)/.dev ## Choose new versions of everything and write requirements/*
 	@lock() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml requirements/run.in "$$@"; }; \
 	lock -o requirements/run.txt; \
+	lock --extra postgresql -c requirements/run.txt -o requirements/postgresql.txt; \
 	lock --group dev -c requirements/run.txt -o requirements/dev.txt; \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt

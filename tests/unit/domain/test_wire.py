@@ -103,11 +103,13 @@ def test_an_entry_has_exactly_the_public_fields() -> None:
 
 def test_a_childs_change_of_status_read_in_its_parents_scope_tells_the_parents_counts() -> None:
     fields = {"status": "completed", "tally": Tally(66, 1, 0, 41, 0, 0).to_wire()}
-    entry = an_entry(message="Status changed: completed", fields=fields)
+    entry = an_entry(message="Status changed: completed", fields=fields, originator=Originator.SYSTEM)
+    forged = an_entry(message="Status changed: completed", fields=fields)
 
     assert wire_entry(entry).message == "Status changed: completed"
     told = wire_entry(entry, in_parent=True).message
     assert told == "Child job 8 → completed. 66 pending, 1 running, 41 completed, 0 failed"
+    assert wire_entry(forged, in_parent=True).message == "Status changed: completed"
 
 
 def test_a_tree_shows_its_steps_and_opens_those_that_run_or_failed() -> None:
