@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.harness.stage import staged
 from tests.chaos.harness.workload import Workload
 
-from quaero.storage.sqlite import BUSY_MS
+from quaero.storage.sqlitetrouble import BUSY_MS
 
 pytestmark = pytest.mark.anyio
 

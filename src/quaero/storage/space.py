@@ -13,6 +13,7 @@ from quaero.domain.errors import StoreFull
 
 BALLAST = 8 * MIB
 LOW_WATER = 16 * MIB
+SCARCE = MIB // 4
 
 
 class Space:
@@ -28,6 +29,11 @@ class Space:
         """Bytes a program like ours may still use."""
         status = os.statvfs(self._folder)
         return status.f_bavail * status.f_frsize
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room even for what every program that opens the store needs."""
+        return self.free() < SCARCE
 
     def admit(self) -> None:
         """Raise StoreFull when there is too little room to accept new work."""

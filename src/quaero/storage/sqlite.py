@@ -10,15 +10,16 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import apsw
 
 from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
-from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
+from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreUnsafe
 from quaero.failpoints import failpoint
 from quaero.storage.connection import Connection, Row
 from quaero.storage.ledger import SqlLedger
@@ -26,12 +27,13 @@ from quaero.storage.locks import WholeStore
 from quaero.storage.migrate import migrate
 from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
+from quaero.storage.sqlitetrouble import BUSY_MS, translated
 from quaero.storage.sqlitewords import LOWER, SqliteWords
 from quaero.storage.turnstile import Turnstile
 
+T = TypeVar("T")
 log = logging.getLogger("quaero.storage")
 OLDEST_SAFE = (3, 51, 3)
-BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000  # of the write-ahead log, 16 MB: then it is copied into the database
 OVERDUE_PAGES = 4 * CHECKPOINT_PAGES
 
@@ -98,25 +100,6 @@ def check_version(version: str = "") -> None:
             f"SQLite {found} can corrupt a database that several processes write (fixed in 3.51.3): "
             "install a newer apsw"
         )
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Any:
-    """Say SQLite's errors in our words."""
-    try:
-        yield
-    except apsw.FullError as error:
-        raise StoreFull(f"the disk of {path} is full: free some space; nothing accepted was lost") from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreLocked(f"{path} has been locked by another program for {BUSY_MS // 1000} s") from error
-    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
-        raise StoreUnavailable(f"{path} cannot be written: check the permissions of the file and its folder") from error
-    except apsw.CantOpenError as error:
-        raise StoreUnavailable(f"cannot open {path}: check that its folder exists and may be written") from error
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreUnsafe(f"{path} is not a whole Quaero store ({error}): restore a backup of it") from error
-    except apsw.IOError as error:
-        raise StoreUnavailable(f"the disk of {path} failed: {error}") from error
 
 
 def connect(path: Path, *, vfs: str | None = None, readonly: bool = False) -> SqliteConnection:
@@ -191,24 +174,33 @@ class SqliteWriter:
         self._data_version = -1
         self._log_pages = 0
         self._turnstile = Turnstile(path)
-        with _closed_on_error(self._turnstile.close), translated(path), self._turnstile:
-            self.db = connect(path, vfs=vfs)
-            with _closed_on_error(self.db.handle.close):
-                migrate(self.db, "sqlite")
-            self.db.handle.set_wal_hook(self._note_size)  # from now on `rest` does what commits would do
+        with _closed_on_error(self._turnstile.close):
+            self.db = self._with_room(partial(self._open, vfs))
+        self.db.handle.set_wal_hook(self._note_size)  # from now on `rest` does what commits would do
         path.chmod(0o600)
         self.space.restore()
 
+    def _open(self, vfs: str | None) -> SqliteConnection:
+        with self._turnstile:
+            db = connect(self.path, vfs=vfs)
+            with _closed_on_error(db.handle.close):
+                migrate(db, "sqlite")
+            return db
+
     def transact(self, work: Callable[[SqlLedger], Any]) -> Any:
-        """Run `work` in one transaction. On a full disk the ballast goes and the work is tried once more."""
+        """Run `work` in one transaction."""
+        return self._with_room(partial(self._once, work))
+
+    def _with_room(self, work: Callable[[], T]) -> T:
+        """What `work` gives. On a full disk the ballast goes and it is tried once more."""
         try:
             with translated(self.path):
-                return self._once(work)
+                return work()
         except StoreFull:
             if not self.space.throw_off():
                 raise
         with translated(self.path):
-            return self._once(work)
+            return work()
 
     def _once(self, work: Callable[[SqlLedger], Any]) -> Any:
         with self._turnstile:

@@ -1,14 +1,19 @@
 """Ballast is held, thrown off once, and taken up again; new work is refused before there is no room."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
 from quaero.domain.bounds import MIB
-from quaero.domain.errors import StoreFull
+from quaero.domain.errors import StoreFull, StoreUnavailable
+from quaero.storage import sqlite
 from quaero.storage.space import Space
+from quaero.storage.sqlstore import SqlStore
 
 Free = Callable[[int], None]
 
@@ -87,3 +92,39 @@ def test_half_a_ballast_is_not_left_behind(space: Space, tmp_path: Path, monkeyp
 def test_free_room_is_what_the_file_system_says(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
     assert 0 < Space(tmp_path / "quaero.db").free() <= status.f_blocks * status.f_frsize
+
+
+def test_a_store_opens_on_a_full_disk_by_throwing_off_its_ballast(
+    tmp_path: Path, disk: Free, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "quaero.db"
+    Space(path).restore()
+    disk(0)
+    whole, refusals = sqlite.connect, iter([apsw.IOError("disk I/O error")])
+
+    def connect(*args: Any, **options: Any) -> Any:
+        for refusal in refusals:
+            raise refusal
+        return whole(*args, **options)
+
+    monkeypatch.setattr(sqlite, "connect", connect)
+
+    store = SqlStore.open(f"sqlite:///{path}")
+
+    assert ballast(tmp_path) == []
+    asyncio.run(store.close())
+
+
+def test_a_full_disk_without_ballast_is_said_in_one_line_with_the_remedy(
+    tmp_path: Path, disk: Free, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*args: Any, **options: Any) -> Any:
+        raise apsw.IOError("disk I/O error")
+
+    monkeypatch.setattr(sqlite, "connect", connect)
+    disk(0)
+    with pytest.raises(StoreFull, match=r"is full: free some space; nothing accepted was lost"):
+        SqlStore.open(f"sqlite:///{tmp_path}/quaero.db")
+    disk(1000 * MIB)
+    with pytest.raises(StoreUnavailable, match=r"the disk of .* failed: disk I/O error"):
+        SqlStore.open(f"sqlite:///{tmp_path}/quaero.db")
