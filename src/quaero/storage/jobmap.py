@@ -55,8 +55,11 @@ class JobMap:
     def __init__(self, db: Connection, locks: Locks, memory: dict[int, Job], is_alone: bool) -> None:
         self.db = db
         self.locks = locks
-        self._memory = memory
+        self._kept = memory
+        self._memory = memory if is_alone else dict(memory)
         self._is_alone = is_alone  # nobody else has written since the memory was filled
+        if not is_alone:
+            memory.clear()  # what this transaction does not ask about may be old, and the next one would trust it
         self._jobs: dict[int, Job] = {}
         self._was: dict[int, tuple[int, int, int | None]] = {}
         self._new: dict[int, Job] = {}
@@ -108,8 +111,8 @@ class JobMap:
     def remember(self) -> None:
         """After the commit: keep the leaves that are reserved, for they come back in one of the next transactions."""
         held = {i: job for i, job in self._jobs.items() if job.owner is not None and not job.is_branch}
-        if len(self._memory) + len(held) <= MOST_REMEMBERED:
-            self._memory.update(held)
+        if len(self._kept) + len(held) <= MOST_REMEMBERED:
+            self._kept.update(held)
 
     def adopt(self, rows: list[Row]) -> list[Job]:
         """Jobs of rows of `LEAF_SQL`; what is already loaded keeps its changes."""

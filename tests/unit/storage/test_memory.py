@@ -44,6 +44,19 @@ async def test_a_row_changed_by_hand_is_read_again(bench: Bench, db: SqliteConne
     assert job.payload != found.payload
 
 
+async def test_a_row_changed_by_hand_is_read_again_however_many_other_transactions_come_between(
+    bench: Bench, db: SqliteConnection
+) -> None:
+    _, [child] = await bench.family(1)
+    await bench.hand.take()
+    db.run("update job set cancel_requested = 1, version = version + 1 where id = ?", (child,))
+    await bench.store.write(lambda ledger: None)
+
+    held = await bench.store.write(lambda ledger: list(ledger.guarded([(child, 1)], bench.hand.worker_id).values()))
+
+    assert [job.cancel_requested for job in held] == [1]
+
+
 async def test_what_our_own_process_changed_by_another_way_is_remembered_as_it_is_now(bench: Bench) -> None:
     """A cancellation finds jobs by queries, not by the ids that are remembered."""
     parent, children = await bench.family(2)
