@@ -20,7 +20,7 @@ class MapQuery(msgspec.Struct, forbid_unknown_fields=True):
     """What the codes tell, and in which form they come: `format` wins over the header Accept; JSON unless asked."""
 
     by: By = "status"
-    format: Literal["json", "binary"] | None = None
+    format: Literal["", "json", "binary"] = ""
 
 
 @routes.get("/api/jobs/{id}/map", answers={200: Media(BINARY, json=WireMap)})
@@ -31,7 +31,7 @@ async def get_map(gateway: Gateway, id: JobId, query: MapQuery, headers: Headers
     cursor = Cursor(gateway.store.incarnation, found.parent.root_id, found.head).token
     head = head_of(found, query.by, cursor)
     vary = (b"vary", b"accept")
-    if query.format == "binary" or (query.format is None and BINARY.encode() in headers.get(b"accept", b"")):
+    if query.format == "binary" or (not query.format and BINARY.encode() in headers.get(b"accept", b"")):
         body = await asyncio.to_thread(binary, found, head)
         return Answer(body, content_type=BINARY.encode(), headers=(vary,))
     return json_answer(await asyncio.to_thread(run_length, found, head), 200, vary)

@@ -53,6 +53,8 @@ def _answer(scope: Scope, refusal: Refusal) -> Answer:
     headers = [CLOSE]
     if refusal.retry_after:
         headers.append((b"retry-after", b"%d" % refusal.retry_after))
+    if refusal.status == 405:
+        headers.append((b"allow", b"GET, HEAD, POST, PUT, DELETE"))
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="quaero"'))
         if _is_for_people(scope):
