@@ -74,7 +74,8 @@ async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
     page = await store.entries(scope.root_id, where, after=after, limit=limit, descending=descending)
     ends = page.scanned_to <= page.oldest if descending else page.scanned_to >= page.head
     token = Cursor(store.incarnation, scope.root_id, page.scanned_to).token
-    total, is_bound = await _total(store, scope, where)
+    is_all = ends and (after == 0 or after < page.oldest)
+    total, is_bound = await _total(store, scope, where, len(page.entries) if is_all else None)
     return LogPage(
         logs=await in_scope(store, scope, page.entries),
         count=len(page.entries),
@@ -103,30 +104,15 @@ async def in_scope(store: Store, scope: Scope, entries: Sequence[Entry]) -> list
     return [wire_entry(entry, scope.names, in_parent=entry.job_id in children) for entry in entries]
 
 
-async def _total(store: Store, scope: Scope, where: EntryFilter) -> tuple[int, bool]:
-    """How many entries match: known for whole logs, else counted, up to a bound."""
+async def _total(store: Store, scope: Scope, where: EntryFilter, seen: int | None) -> tuple[int, bool]:
+    """How many entries match: known for whole logs and for pages that show all (`seen`), else counted, to a bound."""
+    if seen is not None:
+        return seen, False
     if scope.total is not None and not where.level and where.q is None:
         return scope.total, False
-    counted, after = 0, 0
-    while counted < COUNTED_TO:
-        page = await store.entries(scope.root_id, where, after=after, limit=COUNTED_TO - counted)
-        counted += len(page.entries)
-        if page.scanned_to >= page.head or page.scanned_to <= after:
-            return counted, False
-        after = page.scanned_to
-    return counted, True
+    return await store.count_entries(scope.root_id, where, most=COUNTED_TO)
 
 
 async def _before_line(store: Store, scope: Scope, line: int) -> int:
-    """The position right before a line number: found by halving, because numbers rise with positions."""
-    if not scope.one_counter:
-        return line - 1
-    low, high = 0, (await store.entries(scope.root_id, scope.where, limit=1)).head
-    while low < high:
-        middle = (low + high) // 2
-        page = await store.entries(scope.root_id, scope.where, after=middle, limit=1)
-        if not page.entries or page.entries[0].line_number >= line:
-            high = middle
-        else:
-            low = page.entries[0].seq
-    return low
+    """The position right before a line number."""
+    return await store.before_line(scope.root_id, scope.job_id, line) if scope.one_counter else line - 1

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from quaero.domain.entries import Entry, Originator
 from quaero.domain.status import BY_WORD, JobStatus, may_move
 from quaero.storage.connection import Connection
-from quaero.storage.journal import entries_of, unpack
+from quaero.storage.journal import unpack
+from quaero.storage.segments import Segments
 
 Problem = tuple[str, str, str]
 RUNS_AT_ONCE = 200
@@ -45,7 +46,8 @@ def _entries(db: Connection, root_id: int, first: int, block_id: int) -> list[En
     blocks = db.rows("select data from block where id = ?", (block_id,))
     if not blocks:
         return []
-    return [entry for group in unpack(blocks[0][0], root_id) if group[1] == first for entry in entries_of(group)]
+    groups = [group for group in unpack(blocks[0][0], root_id) if group[1] == first]
+    return [entry for group in groups for entry in Segments(*group).entries()]
 
 
 class _History:

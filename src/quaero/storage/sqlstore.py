@@ -155,6 +155,14 @@ class SqlStore:
         """Matching journal entries on the far side of `after`."""
         return await self._read(journalreads.entries, root_id, where, after, limit, descending)
 
+    async def count_entries(self, root_id: int, where: EntryFilter, *, most: int) -> tuple[int, bool]:
+        """How many entries match, up to a bound."""
+        return await self._read(journalreads.count, root_id, where, most)
+
+    async def before_line(self, root_id: int, counter_id: int, line: int) -> int:
+        """The position right before a line number."""
+        return await self._read(journalreads.before_line, root_id, counter_id, line)
+
     async def stretches(
         self, root_id: int, *, after: int, upto: int | None = None, limit: int = 5000, patient: bool = False
     ) -> StretchPage:

@@ -3,10 +3,8 @@
 Nothing is decoded here but the blocks' outer shape, so what a follower does not want costs it next to nothing.
 """
 
-from typing import Any
-
 from quaero.storage.connection import Connection
-from quaero.storage.journal import Segments, unpack
+from quaero.storage.journalreads import segments
 from quaero.storage.port import Mark, Standing, Stretch, StretchPage
 from quaero.storage.reads import jobs_by_id, steps
 
@@ -26,7 +24,9 @@ def stretches(db: Connection, root_id: int, after: int, upto: int | None, limit:
     while position < end and left > 0:
         rows = _runs(db, root_id, position, end)
         for first, last, block_id in rows:
-            stretch = _cut(root_id, first, _segments(db, root_id, first, block_id), position, end)
+            stretch = segments(db, root_id, first, block_id)
+            if first <= position or last > end:
+                stretch = stretch.within(position, end)
             read.append(stretch)
             position = min(last, end)
             left -= position - stretch.first + 1
@@ -46,19 +46,6 @@ def _runs(db: Connection, root_id: int, position: int, end: int) -> list[tuple[i
         (root_id, root_id, position + 1, position, end, RUNS_AT_ONCE),
     )
     return [(row[0], row[1], row[2]) for row in rows]
-
-
-def _segments(db: Connection, root_id: int, first: int, block_id: int) -> list[Any]:
-    ((data,),) = db.rows("select data from block where id = ?", (block_id,))
-    for group in unpack(data, root_id):
-        if group[1] == first:
-            segments: list[Any] = group[2]
-            return segments
-    raise LookupError(f"block {block_id} lacks entry {first} of tree {root_id}")
-
-
-def _cut(root_id: int, first: int, segments: list[Any], after: int, end: int) -> Segments:
-    return Segments(root_id, first, segments).within(after, end)
 
 
 def marks(db: Connection, ids: list[int]) -> list[Mark]:

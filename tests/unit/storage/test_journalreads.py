@@ -15,13 +15,13 @@ pytestmark = pytest.mark.anyio
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The blocks that were unpacked."""
     blocks: list[int] = []
-    read = journalreads._block
+    read = journalreads.segments
 
-    def counted(db: object, root_id: int, first: int, block_id: int) -> list[object]:
+    def counted(db: object, root_id: int, first: int, block_id: int) -> object:
         blocks.append(block_id)
         return read(db, root_id, first, block_id)  # type: ignore[arg-type, return-value]
 
-    monkeypatch.setattr(journalreads, "_block", counted)
+    monkeypatch.setattr(journalreads, "segments", counted)
     return blocks
 
 

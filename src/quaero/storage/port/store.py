@@ -66,6 +66,12 @@ class Store(Protocol):
     ) -> EntryPage:
         """Matching entries on the far side of `after` (descending: below it; 0: from the end)."""
 
+    async def count_entries(self, root_id: int, where: EntryFilter, *, most: int) -> tuple[int, bool]:
+        """How many entries match, up to `most`, and whether there may be more: long journals are not read whole."""
+
+    async def before_line(self, root_id: int, counter_id: int, line: int) -> int:
+        """The position right before a line number of a step, or of a job without one."""
+
     async def stretches(
         self, root_id: int, *, after: int, upto: int | None = None, limit: int = 5000, patient: bool = False
     ) -> StretchPage:
