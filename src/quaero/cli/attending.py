@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 from quaero.cli.live import SHOWN_LINES, LiveView, PlainView, Snapshot, View, title
 from quaero.cli.output import message
-from quaero.cli.terminal import one_line
 from quaero.clock import Clock
 from quaero.domain.entries import Level
 from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.eta import Pace
 from quaero.domain.job import Job
+from quaero.domain.printable import one_line
 from quaero.engine.lifecycle.cancel import cancel
 from quaero.storage.port import EntryFilter, Store
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from quaero.cli.output import message
-from quaero.cli.terminal import one_line
 from quaero.domain.durations import format_duration
 from quaero.domain.eta import Eta, Pace, done
 from quaero.domain.job import Job
+from quaero.domain.printable import one_line
 from quaero.domain.status import WORDS
 from quaero.domain.tally import Tally, progress_text
 from quaero.domain.wiretree import may_grow

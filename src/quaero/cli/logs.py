@@ -9,7 +9,7 @@ import click
 
 from quaero.cli import output
 from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
-from quaero.cli.terminal import clean
+from quaero.domain.printable import clean
 
 if TYPE_CHECKING:
     from quaero.client import AsyncClient, Entry

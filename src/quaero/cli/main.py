@@ -13,8 +13,8 @@ import sys
 import click
 
 from quaero.cli import output
-from quaero.cli.terminal import one_line
 from quaero.domain.errors import QuaeroError
+from quaero.domain.printable import one_line
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 128 + signal.SIGINT
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from quaero.cli.terminal import clean, one_line
+from quaero.domain.printable import clean, one_line
 
 
 class ReaderGoneError(Exception):

@@ -13,8 +13,8 @@ import click
 from quaero.cli import output
 from quaero.cli.options import Where, examples, json_option, where_options
 from quaero.cli.serving import app_option
-from quaero.cli.terminal import clean, one_line
 from quaero.domain.errors import InvalidInput
+from quaero.domain.printable import clean, one_line
 
 if TYPE_CHECKING:
     from quaero.domain.definitions import Definition

@@ -28,6 +28,7 @@ from quaero.gateway.pace import Pace
 from quaero.gateway.parts import Part, part
 from quaero.gateway.remembered import Remembered
 from quaero.gateway.scope import Scope, job_scope, level_of, service_scope
+from quaero.gateway.selection import Selection
 from quaero.gateway.tail import Changes, Tail
 from quaero.gateway.told import VERSION, Hello, Mode
 from quaero.gateway.view import View
@@ -90,6 +91,10 @@ class Feed:
     def service_scope(self, level: str = "info") -> Scope:
         """The scope of the service log."""
         return service_scope(level_of(level))
+
+    def selection(self, scope: Scope) -> Selection:
+        """Tells which entries belong to a scope."""
+        return Selection(scope, self.kin)
 
     # --- following
 

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from quaero.domain.entries import Entry
-from quaero.domain.wire import rfc3339, wire_entry
+from quaero.domain.wire import rfc3339
 from quaero.gateway.answers import encode
 from quaero.gateway.kin import Kin
 from quaero.gateway.parts import Cut, Part, cuts, part
 from quaero.gateway.scope import Scope
+from quaero.gateway.selection import Selection
 from quaero.gateway.told import Ping, told_status
 from quaero.storage.port import Standing, Stretch, StretchPage
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 HOT_BYTES = 4 << 20  # of cuts one view keeps at most
 REACH = 10_000  # entries it reaches back for those who come
-ENCODED_AT_ONCE = 500  # entries, before others have their turn
 
 Read = Callable[[int, int, int, int], Awaitable[StretchPage]]
 """Reads older stretches: of a tree, beyond a position, up to one, about so many entries."""
@@ -48,7 +47,7 @@ class View:
         self.searching = asyncio.Lock()
         self._cuts: list[Cut] = []
         self._size = 0
-        self._kin = kin
+        self._selection = Selection(scope, kin)
         self._told = b""
         self._ping: tuple[tuple[int, int, int], Part] | None = None
         self._reaching = asyncio.Lock()
@@ -89,40 +88,15 @@ class View:
 
     async def encode(self, stretches: Iterable[Stretch], prev: int, to: int) -> list[Cut]:
         """The matching entries of some stretches, as cuts."""
-        where = self.scope.where
         seqs: list[int] = []
         encoded: list[bytes] = []
-        batch: list[Entry] = []
-        for stretch in stretches:
-            for entry in stretch.entries(level=where.level, step_id=where.step_id):
-                batch.append(entry)
-                if len(batch) >= ENCODED_AT_ONCE:
-                    await self._encode(batch, seqs, encoded)
-                    batch = []
-                    await asyncio.sleep(0)
-        await self._encode(batch, seqs, encoded)
+        for batch in self._selection.batches(stretches):
+            if seqs:
+                await asyncio.sleep(0)  # let others have their turn
+            own = await self._selection.own(batch)
+            seqs += [entry.seq for entry in own]
+            encoded += [encode(self._selection.shown(entry)) for entry in own]
         return cuts(prev, to, seqs, encoded)
-
-    async def _encode(self, batch: list[Entry], seqs: list[int], encoded: list[bytes]) -> None:
-        own = await self._own(batch)
-        changed = [e.job_id for e in own if e.fields and "status" in e.fields and e.job_id != self.scope.job_id]
-        if changed:
-            await self._kin.learn(changed)
-        seqs += [entry.seq for entry in own]
-        encoded += [self._entry(entry) for entry in own]
-
-    async def _own(self, entries: list[Entry]) -> list[Entry]:
-        job_id = self.scope.where.job_id
-        if job_id is None:
-            return entries
-        if not self.scope.where.below:
-            return [entry for entry in entries if entry.job_id == job_id]
-        await self._kin.learn({entry.job_id for entry in entries if entry.job_id > job_id}, up_to=job_id)
-        return [entry for entry in entries if self._kin.is_below(entry.job_id, job_id)]
-
-    def _entry(self, entry: Entry) -> bytes:
-        is_child = entry.job_id != entry.step_id and self._kin.parent(entry.job_id) == self.scope.job_id
-        return encode(wire_entry(entry, self.scope.names, in_parent=is_child))
 
     def extend(self, more: list[Cut]) -> None:
         """Take what came after `head`; the oldest is let go beyond a bound."""

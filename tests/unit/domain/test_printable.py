@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quaero.cli.terminal import RESET, clean, one_line
+from quaero.domain.printable import RESET, clean, one_line
 
 ALLOWED_SGR = re.compile(r"\x1b\[[0-9;]*m")
 DANGEROUS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
