@@ -34,7 +34,7 @@ class JobSubscription(RowSubscription):
         parts = self._parts(rows)
         if self.ask.errors:
             parts["errors"] = await self._errors(job.root_id)
-        return [self.snapshot(full=True, rows=self.rows_part(rows), gone="[]", **parts)]
+        return self.rows_messages(rows, [], full=True, **parts)
 
     def moved(self, row: Row, before: Job | None) -> None:
         """A row is newer; if more has failed, the groups are told anew."""

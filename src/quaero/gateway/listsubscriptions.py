@@ -53,9 +53,8 @@ class ListSubscription(RowSubscription):
         if len(page.jobs) + len(others) > MOST_SHOWN:
             raise InvalidInput(f"a subscription shows {MOST_SHOWN} rows at most: ask for fewer ids or a smaller page")
         rows = await self.take([*page.jobs, *others])
-        missing = [str(job_id) for job_id in self._named if job_id not in self.shown]
-        parts = self.totals(page)
-        return [self.snapshot(full=True, rows=self.rows_part(rows), gone=json_of(missing), **parts)]
+        missing = [job_id for job_id in self._named if job_id not in self.shown]
+        return self.rows_messages(rows, missing, full=True, **self.totals(page))
 
     async def read_page(self) -> JobPage:
         """The page as it stands now."""

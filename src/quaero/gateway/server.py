@@ -19,6 +19,7 @@ from quaero.domain.errors import InvalidInput
 from quaero.gateway.application import running
 from quaero.gateway.auth.place import Place, is_loopback
 from quaero.gateway.channel import Protocol
+from quaero.gateway.socketprotocol import SocketProtocol
 from quaero.gateway.state import Gateway
 from quaero.gateway.websocket import MAX_MESSAGE
 
@@ -111,7 +112,7 @@ async def serve(
             config = uvicorn.Config(
                 app,
                 http=Protocol,
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_max_size=MAX_MESSAGE,
                 ws_per_message_deflate=False,
                 lifespan="off",

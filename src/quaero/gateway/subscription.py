@@ -17,6 +17,7 @@ from quaero.gateway.styles import Style, ended
 from quaero.gateway.topics import MOST_SHOWN, Subscribe, envelope, json_of
 
 Key = tuple[str, int]  # what is due, of which job (0: of the view itself)
+MAX_PIECE = 32 * 1024  # characters of rows in one message
 ROW, GONE, SHOW, CREATED = "snapshot", "gone", "show", "job_created"
 
 
@@ -180,10 +181,21 @@ class RowSubscription(Subscription):
         self._forget(left)
         self._gone.update(dict.fromkeys(left))
 
-    def rows_part(self, rows: Iterable[Row]) -> str:
-        """Rows as a JSON array."""
+    def rows_messages(self, rows: Iterable[Row], gone: Sequence[int], *, full: bool, **parts: str) -> list[str]:
+        """A snapshot of these rows, in messages of a bounded size: what a client that does not read costs."""
         now = self.plane.clock.now()
-        return f"[{','.join(row.as_row(now) for row in rows)}]"
+        pieces = _pieces([row.as_row(now) for row in rows])
+        last = len(pieces) - 1
+        return [
+            self.snapshot(
+                full=full and not n,
+                rows=f"[{','.join(piece)}]",
+                gone=json_of([str(job_id) for job_id in gone]) if n == last else "[]",
+                **(parts if not n else {}),
+                **({"more": "true"} if n < last else {}),
+            )
+            for n, piece in enumerate(pieces)
+        ]
 
     def _forget(self, ids: Iterable[int]) -> None:
         ids = [job_id for job_id in ids if job_id in self.shown]
@@ -195,7 +207,20 @@ class RowSubscription(Subscription):
 
     def _snapshot_of(self, rows: Iterable[Row], parts: dict[str, str]) -> list[str]:
         rows = list(rows)
-        gone, self._gone = [str(job_id) for job_id in self._gone], {}
+        gone, self._gone = list(self._gone), {}
         if not (rows or gone or parts):
             return []
-        return [self.snapshot(full=False, rows=self.rows_part(rows), gone=json_of(gone), **parts)]
+        return self.rows_messages(rows, gone, full=False, **parts)
+
+
+def _pieces(rows: Sequence[str]) -> list[list[str]]:
+    """Rows in pieces of about `MAX_PIECE` characters; one piece at least."""
+    pieces: list[list[str]] = [[]]
+    size = 0
+    for row in rows:
+        if size and size + len(row) > MAX_PIECE:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(row)
+        size += len(row)
+    return pieces

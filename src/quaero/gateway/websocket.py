@@ -19,6 +19,7 @@ from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
 from quaero.gateway.connection import Connection, LeavingError, StuckError, TooEagerError
 from quaero.gateway.lifecycle import Lifecycle
+from quaero.gateway.socketprotocol import abort_of
 from quaero.gateway.state import Gateway
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.subscribing import subscription_for
@@ -27,6 +28,7 @@ from quaero.gateway.topics import Envelope, Shown, Subscribe, SubscriptionId, Un
 PATH = "/ws"
 MAX_MESSAGE = 64 * 1024  # bytes of one message of a client
 MOST_CONNECTIONS = 4_096
+FAREWELL_SECONDS = 0.5
 MESSAGES, WITHIN_SECONDS = 500, 10.0  # more of them within this time is no page that people look at
 STUCK, TOO_EAGER, FULL, REFUSED, LEAVING = 4008, 4029, 1013, 1008, 1012
 
@@ -54,12 +56,15 @@ class Socket:
             await send({"type": "websocket.close", "code": FULL})
             return
         await send({"type": "websocket.accept"})
+        abort = abort_of(scope)
         connection = Connection(send, self._plane.clock)
         with self._counted():
             try:
-                await self._serve(connection, receive, send)
+                code = await self._serve(connection, receive, abort)
             finally:
                 connection.close()
+            if code is not None:
+                await _close(send, code, abort)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -75,21 +80,20 @@ class Socket:
                 self._looking.cancel()
                 self._looking = None
 
-    async def _serve(self, connection: Connection, receive: Receive, send: Send) -> None:
+    async def _serve(self, connection: Connection, receive: Receive, abort: Callable[[], None]) -> int | None:
+        """Until either side ends it; the code to close with, None if the client has gone."""
         connection.answer(await self._hello())
         session = _Session(self._plane, connection)
         writer = asyncio.create_task(connection.write())
         tasks = [writer, asyncio.create_task(session.listen(receive))]
         try:
-            with self._gateway.viewers.staying(_Visit(connection, writer)):
+            with self._gateway.viewers.staying(_Visit(connection, writer, abort)):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            code = next((code for task in tasks if task.done() and (code := _close_code(task))), None)
+            return next((code for task in tasks if task.done() and (code := _close_code(task))), None)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if code is not None:
-            await _close(send, code)
 
     async def _hello(self) -> str:
         gateway = self._gateway
@@ -113,12 +117,14 @@ def _close_code(task: "asyncio.Task[None]") -> int | None:
     return None
 
 
-async def _close(send: Send, code: int) -> None:
-    """Say goodbye, but do not wait for one who does not read."""
+async def _close(send: Send, code: int, abort: Callable[[], None]) -> None:
+    """Say goodbye; who does not read is cut off."""
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(FAREWELL_SECONDS):
             await send({"type": "websocket.close", "code": code})
-    except (TimeoutError, OSError):
+    except TimeoutError:
+        abort()
+    except OSError:
         return
 
 
@@ -127,9 +133,10 @@ class _Visit:
 
     sort: str = "socket"
 
-    def __init__(self, connection: Connection, writer: "asyncio.Task[None]") -> None:
+    def __init__(self, connection: Connection, writer: "asyncio.Task[None]", abort: Callable[[], None]) -> None:
         self._connection = connection
         self._writer = writer
+        self._abort = abort
 
     def leave(self, retry_ms: int) -> None:
         """Say goodbye, and end soon."""
@@ -137,6 +144,7 @@ class _Visit:
 
     def close(self) -> None:
         """End at once."""
+        self._abort()
         self._writer.cancel()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,16 @@ import pytest
 from tests.unit.gateway.sockets import PATIENCE, Client, client_of, served
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from quaero.clock import SystemClock
+from quaero.domain.access import Access, Key, new_key
 from quaero.domain.facts import How
 from quaero.engine.lifecycle.retry import delete
 from quaero.gateway import connection, websocket
+from quaero.gateway.auth.tokens import add_token, revoke_token
 from quaero.gateway.state import Gateway
-from quaero.settings import Settings, WebSocket
+from quaero.settings import Settings, WebSocket, load
 from quaero.testing.bench import Bench
 from quaero.testing.factories import a_child, a_definition, a_root, a_step, an_error, ended, progressed
 
@@ -303,3 +307,75 @@ async def test_a_server_that_stops_says_bye_and_when_to_come_again(store: SqlSto
 
         assert client.of("bye")[0]["retry_ms"] > 0
         assert await client.closed() == websocket.LEAVING
+
+
+async def test_a_client_that_does_not_read_is_cut_off_and_costs_little_until_then(
+    store: SqlStore, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.5)
+    parent = await bench.running()
+    await bench.hand.spawn(parent, [a_child(payload={"n": n, "fill": "x" * 4_000}) for n in range(500)])
+    gateway = Gateway(store, "1", settings=QUICK)
+    async with served(gateway) as port, client_of(port) as healthy:
+        stuck = [await open_stuck(port, parent.id) for _ in range(3)]
+        await healthy.say("subscribe", id=1, topic=f"children:{parent.id}", rows=True, limit=500)
+        await healthy.until(lambda: len(healthy.rows.get(1, ())) == 500)
+        await until_true(lambda: len(gateway.viewers) == 1)
+        largest = max(len(json.dumps(message)) for message in healthy.messages)
+        for writer in stuck:
+            writer.transport.abort()
+
+    assert largest < 64 * 1024
+
+
+async def open_stuck(port: int, parent_id: int) -> asyncio.StreamWriter:
+    """A client that asks for much and reads nothing."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1_024)
+    writer.write(
+        f"GET /ws HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    for n in range(20):
+        ask = {"id": n, "topic": f"children:{parent_id}", "rows": True, "limit": 500}
+        frame = Frame(Opcode.TEXT, json.dumps({"type": "subscribe", "payload": ask}).encode())
+        writer.write(frame.serialize(mask=True))
+    return writer
+
+
+async def until_true(found: Callable[[], bool]) -> None:
+    """Wait for a fact nobody announces."""
+    async with asyncio.timeout(PATIENCE):
+        while not found():
+            await asyncio.to_thread(lambda: None)  # lets others run, and other threads too
+
+
+async def test_a_credential_that_ceases_to_count_ends_its_connection(store: SqlStore) -> None:
+    key, watcher = new_key("qk"), new_key("qk")
+    for one in (key, watcher):
+        await store.write(add_token, one, "ci", Access.VIEWER)
+    gateway = Gateway(store, "1", settings=load(environ={}, flags={"server.host": "192.0.2.7"}))
+    async with served(gateway) as port:
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://192.0.2.7:{port}/ws", host="127.0.0.1", port=port)
+        first, second = [
+            Client(
+                await connect(f"ws://192.0.2.7:{port}/ws", host="127.0.0.1", port=port, additional_headers=bearer(k))
+            )
+            for k in (key, watcher)
+        ]
+        await first.say("subscribe", id=1, topic="jobs", rows=True)
+        await first.first("snapshot", id=1)
+
+        await store.write(revoke_token, key.id)
+
+        assert await first.closed() == 1008
+        await second.say("ping", n=1)
+        await second.first("pong")
+        await second.close()
+
+
+def bearer(key: Key) -> dict[str, str]:
+    return {"authorization": f"Bearer {key.text}"}
