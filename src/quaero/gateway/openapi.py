@@ -104,8 +104,8 @@ def query_fields(route: Route) -> tuple[msgspec.structs.FieldInfo, ...]:
 
 
 def _tag(route: Route) -> str:
-    parts_of_path = route.path.strip("/").split("/")
-    return parts_of_path[1] if parts_of_path[0] == "api" and len(parts_of_path) > 1 else parts_of_path[0]
+    noun = route.path.removeprefix("/api/").strip("/").partition("/")[0]
+    return "logs" if "/logs" in route.path else TAGS.get(noun, noun)
 
 
 def _operation(route: Route, schemas: Schemas) -> Schema:
@@ -197,6 +197,11 @@ def _response(status: int, answer: Any, schemas: Schemas) -> Schema:
     return {"description": MEANINGS.get(status, "Done"), "content": content}
 
 
+TAGS = {
+    **dict.fromkeys(("session", "tokens", "audit"), "access"),
+    **dict.fromkeys(("health", "ready", "version", "queue", "status", "kinds", "settings", "metrics"), "server"),
+    **dict.fromkeys(("openapi.json", "docs"), "reference"),
+}
 MEANINGS: Mapping[int, str] = {
     200: "As asked for",
     201: "Accepted and kept; `Location` says where",

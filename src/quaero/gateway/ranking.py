@@ -24,11 +24,12 @@ async def ranked_children(gateway: Gateway, query: ChildrenQuery, where: JobFilt
         wanted = replace(
             where, statuses=parse_statuses(query.status), kind=query.kind, tag=query.tag, q=query.q or None
         )
-        return await _page(store, await store.longest(wanted, limit=limit), limit)
+        found = await gateway.longest.get((wanted, limit), lambda: store.longest(wanted, limit=limit))
+        return await _page(store, found, limit)
     if query.status or query.kind or query.tag or query.q or where.fingerprint:
         raise InvalidInput("order -silent is about all running children: leave the other filters out")
-    found = await store.quietest(where.parent_id or 0, limit=limit)
-    return _with_silence(await _page(store, found, limit), await _last_words(store, found))
+    quiet = await store.quietest(where.parent_id or 0, limit=limit)
+    return _with_silence(await _page(store, quiet, limit), await _last_words(store, quiet))
 
 
 async def _page(store: Store, found: list[Job], limit: int) -> JobList:

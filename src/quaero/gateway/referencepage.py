@@ -70,14 +70,16 @@ def _operation(path: str, method: str, operation: Schema) -> Iterator[str]:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         yield f"<p>Body: {_type(schema)}</p>"
     yield "<table><tr><th>Status</th><th>Answer</th></tr>"
-    for status, response in operation["responses"].items():
-        yield f"<tr><td>{escape(status)}</td><td>{_response(response)}</td></tr>"
+    answers = operation["responses"].items()
+    for status, response in answers:
+        if "$ref" not in response:
+            yield f"<tr><td>{escape(status)}</td><td>{_response(response)}</td></tr>"
+    if problems := ", ".join(escape(status) for status, response in answers if "$ref" in response):
+        yield f'<tr><td>else</td><td><a href="#problems">A problem</a> of {problems}</td></tr>'
     yield "</table></section>"
 
 
 def _response(response: Schema) -> str:
-    if "$ref" in response:
-        return '<a href="#problems">a problem</a>'
     told = [
         f"<code>{escape(media)}</code> {_type(content['schema'])}"
         for media, content in response.get("content", {}).items()

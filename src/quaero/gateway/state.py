@@ -4,8 +4,10 @@ import secrets
 from dataclasses import dataclass, field
 
 from quaero.clock import Clock, SystemClock
+from quaero.domain.job import Job
 from quaero.doorbell.port import Doorbell, Silence
 from quaero.gateway.feed import Feed
+from quaero.gateway.lately import Lately
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.mapcache import Maps
 from quaero.gateway.requests import Requests
@@ -28,6 +30,7 @@ class Gateway:
     instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
     draining: bool = False
     maps: Maps = field(default_factory=Maps)
+    longest: Lately[list[Job]] = field(default_factory=Lately)
     bell: Doorbell = field(default_factory=Silence)
     viewers: Viewers = field(default_factory=Viewers)
     started_at: int = 0

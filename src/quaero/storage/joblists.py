@@ -168,7 +168,7 @@ def breakdown(db: Connection, where: JobFilter) -> Breakdown:
 
 
 def longest(db: Connection, where: JobFilter, limit: int, now: int) -> list[Job]:
-    """The children that took longest, or have taken longest so far, within reach of the newest; longest first."""
+    """The children that took longest, or have so far, longest first: among all, or with a filter those within reach."""
     condition, _ = _condition(db, where, None)
     took = f"(case when finished_at > 0 and status > {int(WAITING)} then finished_at else {int(now)} end) - started_at"
     return _ranked(db, f"{condition.text} and started_at > 0 and status <> {int(PENDING)}", condition, took, limit)

@@ -158,7 +158,7 @@ async def test_what_cannot_be_drawn_is_refused(client: httpx2.AsyncClient, submi
 async def test_a_map_is_kept_while_nothing_moved_and_made_anew_when_something_did(
     store: SqlStore, submit: Submit, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quaero.gateway.mapcache.WORTH", 0.0)
+    monkeypatch.setattr("quaero.gateway.lately.WORTH", 0.0)
     maps = Maps()
     parent = await family(submit, worker, 8)
     [child] = await worker.take()
