@@ -11,7 +11,8 @@ from quaero.domain.errors import Conflict, InvalidInput, NotFound
 from quaero.settings import Settings
 from quaero.storage.connection import Connection
 from quaero.storage.doctor import Finding, examine
-from quaero.storage.sqlite import SqliteConnection, connect, database_path
+from quaero.storage.sqlite import connect, database_path
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlitetrouble import translated
 
 IDS_SKIPPED = 1_000_000  # after a restore: ids given since the backup are not given again

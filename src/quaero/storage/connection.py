@@ -4,7 +4,7 @@ Scripts and the ledger are one text for SQLite and PostgreSQL: parameters are `?
 made by `array` and matched by `{column} in_array`. Nothing here knows what a job is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from quaero.storage.dialect import Dialect
@@ -27,6 +27,12 @@ class Connection(Protocol):
 
     def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
         """A statement once for each set of parameters; the rows changed in all."""
+
+    def insert_numbered(
+        self, table: str, own: Sequence[str], first: int, column: str, texts: Sequence[bytes], shared: Mapping[str, Any]
+    ) -> None:
+        """Insert a row for each text (UTF-8): its `own` columns hold its number, counted up from `first`, `column` the
+        text as bytes, all others what they `share`."""
 
     def member(self, column: str) -> str:
         """SQL that is true when `column` is in the list bound to its one `?`."""

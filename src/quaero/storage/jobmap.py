@@ -14,6 +14,7 @@ from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
 from quaero.domain.status import WORDS
 from quaero.storage.connection import Connection, Row
 from quaero.storage.locks import Locks
+from quaero.storage.memory import Memory
 from quaero.storage.port import Siblings
 
 LEAF = STATIC + MOVING
@@ -29,9 +30,6 @@ _newborn_values = attrgetter(*_NEWBORN)
 _leaf_values = attrgetter(*MOVING, "id")
 _moving_values = attrgetter(*MOVING, *BRANCH)
 _before = attrgetter("status", "ready", "owner")
-
-
-MOST_REMEMBERED = 50_000  # jobs kept between transactions
 
 
 @dataclass(slots=True)
@@ -52,14 +50,12 @@ class Differences:
 class JobMap:
     """Loads, keeps and saves the jobs of one transaction."""
 
-    def __init__(self, db: Connection, locks: Locks, memory: dict[int, Job], is_alone: bool) -> None:
+    def __init__(self, db: Connection, locks: Locks, memory: Memory, is_alone: bool) -> None:
         self.db = db
         self.locks = locks
-        self._kept = memory
-        self._memory = memory if is_alone else dict(memory)
-        self._is_alone = is_alone  # nobody else has written since the memory was filled
+        self._memory = memory
         if not is_alone:
-            memory.clear()  # what this transaction does not ask about may be old, and the next one would trust it
+            memory.doubt()
         self._jobs: dict[int, Job] = {}
         self._was: dict[int, tuple[int, int, int | None]] = {}
         self._new: dict[int, Job] = {}
@@ -76,29 +72,20 @@ class JobMap:
         known = self._jobs
         wanted = set(ids)
         missing = wanted.difference(known)
-        if self._memory and (remembered := missing.intersection(self._memory)):
-            self._recall(remembered)
-            missing.difference_update(known)
+        missing.difference_update(self._recall(missing))
         if missing:
             self.adopt(self.locks.jobs(LEAF_SQL, missing))
         return {i: known[i] for i in wanted if i in known}
 
-    def _recall(self, ids: set[int]) -> None:
-        """Take back from memory what nobody has changed since: a job's version moves with every save of anyone.
-
-        Where nobody else has written to the store since, there is nothing to ask.
-        """
-        memory, known, was = self._memory, self._jobs, self._was
-        if self._is_alone:
-            for job_id in ids:
-                known[job_id] = job = memory.pop(job_id)
-                was[job_id] = _before(job)
-            return
-        for job_id, version in self.locks.versions(ids):
-            job = memory.pop(job_id)
-            if job.version == version:
-                known[job_id] = job
-                was[job_id] = _before(job)
+    def _recall(self, ids: set[int]) -> set[int]:
+        """Take back from memory what is stored as it is remembered; which of these jobs that are."""
+        found = self._memory.take_sure(ids)
+        if doubtful := self._memory.take_doubtful(ids):
+            versions: dict[int, int] = dict(self.locks.versions(doubtful))
+            found.update({i: job for i, job in doubtful.items() if job.version == versions.get(i)})
+        self._jobs.update(found)
+        self._was.update({i: _before(job) for i, job in found.items()})
+        return set(found)
 
     def load_above(self, jobs: Iterable[Job]) -> None:
         """Load, in one go, the rows that changes of these jobs may reach: parents, steps, roots."""
@@ -110,9 +97,7 @@ class JobMap:
 
     def remember(self) -> None:
         """After the commit: keep the leaves that are reserved, for they come back in one of the next transactions."""
-        held = {i: job for i, job in self._jobs.items() if job.owner is not None and not job.is_branch}
-        if len(self._kept) + len(held) <= MOST_REMEMBERED:
-            self._kept.update(held)
+        self._memory.keep([job for job in self._jobs.values() if job.owner is not None and not job.is_branch])
 
     def adopt(self, rows: list[Row]) -> list[Job]:
         """Jobs of rows of `LEAF_SQL`; what is already loaded keeps its changes."""
@@ -122,7 +107,7 @@ class JobMap:
             job = known.get(row[0])
             if job is None:
                 job = Job(*row)
-                memory.pop(job.id, None)  # what is changed from here on must not be remembered as it was
+                memory.forget(job.id)
                 known[job.id] = job
                 was[job.id] = _before(job)
                 if job.is_branch:

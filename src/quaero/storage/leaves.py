@@ -12,12 +12,15 @@ from quaero.domain.status import COMPLETED, PENDING, JobStatus
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import JobMap
 from quaero.storage.locks import Locks
+from quaero.storage.memory import Memory
 from quaero.storage.port import Siblings
 
 # a job that was never reserved before has nothing but its birth, so nothing else is read
 _BIRTH = (*STATIC, "0", "0", "run_at", "0", "null", "epoch")  # up to there the fields of a Job, in order
 BIRTH_SQL = ", ".join((*_BIRTH, "version", "has_dependents", "first_seq + losses + round - 1 + is_branch"))
 assert MOVING[:6] == ("status", "ready", "run_at", "blocked_by", "owner", "epoch")
+
+_SHARED = [name for name in (*STATIC, "ready", "run_at") if name not in ("id", "payload")]
 
 _CLAIM = "update job set ready = 0, owner = ?, epoch = epoch + 1, version = version + 1 where "
 _COMPLETE = (
@@ -37,10 +40,18 @@ _WAS_COMPLETED = (int(COMPLETED), 0, None)
 class LeafMap(JobMap):
     """A job map that knows the short ways."""
 
-    def __init__(self, db: Connection, locks: Locks, memory: dict[int, Job], is_alone: bool) -> None:
+    def __init__(self, db: Connection, locks: Locks, memory: Memory, is_alone: bool) -> None:
         super().__init__(db, locks, memory, is_alone)
         self._completed: list[Job] = []
         self._has_claimed = False
+
+    def add_alike(self, sample: Job, payloads: Sequence[bytes]) -> None:
+        """Keep new jobs, numbered from the id of `sample` on, that differ from it in their payload only."""
+        own = ("id", "root_id") if sample.parent_id is None else ("id",)
+        shared = {name: value for name in _SHARED if name not in own and (value := getattr(sample, name)) is not None}
+        self.db.insert_numbered("job", own, sample.id, "payload", payloads, shared)
+        self._moved.counts[PENDING] += len(payloads)
+        self._moved.lanes[sample.lane_id] += len(payloads) * sample.ready
 
     def adopt_ready(self, rows: list[Row]) -> list[Job]:
         """Ready jobs of rows of `BIRTH_SQL`; those that have a past are loaded with it."""

@@ -26,6 +26,7 @@ from quaero.storage.lanes import Lanes
 from quaero.storage.leaves import LeafMap
 from quaero.storage.locks import Locks
 from quaero.storage.lookup import SqlLookup
+from quaero.storage.memory import Memory
 from quaero.storage.port import Note, Siblings, Want
 from quaero.storage.rotation import Rotation
 from quaero.storage.sharing import Share
@@ -44,11 +45,11 @@ class SqlLedger(LeafMap):
         child_level: Level,
         rng: Random,
         admit: Callable[[], None] = lambda: None,
-        memory: dict[int, Job] | None = None,
+        memory: Memory | None = None,
         is_alone: bool = False,
         rotation: Rotation | None = None,
     ) -> None:
-        super().__init__(db, locks, memory if memory is not None else {}, is_alone)
+        super().__init__(db, locks, memory or Memory(), is_alone)
         self.admit = admit
         self.now = now
         self.rng = rng

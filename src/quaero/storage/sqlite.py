@@ -5,11 +5,10 @@ the standard library's: versions from 3.7.0 to 3.51.2 can corrupt a WAL that two
 """
 
 import contextlib
-import json
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,14 +20,16 @@ from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Level
 from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreUnsafe
 from quaero.failpoints import failpoint
-from quaero.storage.connection import Connection, Row
+from quaero.storage.connection import Connection
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.locks import WholeStore
+from quaero.storage.memory import Memory
 from quaero.storage.migrate import migrate
 from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlitetrouble import BUSY_MS, translated
-from quaero.storage.sqlitewords import LOWER, SqliteWords
+from quaero.storage.sqlitewords import LOWER
 from quaero.storage.turnstile import Turnstile
 
 T = TypeVar("T")
@@ -36,52 +37,6 @@ log = logging.getLogger("quaero.storage")
 OLDEST_SAFE = (3, 51, 3)
 CHECKPOINT_PAGES = 4_000  # of the write-ahead log, 16 MB: then it is copied into the database
 OVERDUE_PAGES = 4 * CHECKPOINT_PAGES
-
-
-class SqliteConnection:
-    """Implements `storage.connection.Connection` over apsw."""
-
-    dialect = SqliteWords()
-
-    def __init__(self, handle: apsw.Connection) -> None:
-        self.handle = handle
-        self._execute = handle.execute
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a query."""
-        return self._execute(sql, params).fetchall()
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """A statement; the number of rows it changed."""
-        before = self.handle.total_changes()
-        self._execute(sql, params).fetchall()
-        return self.handle.total_changes() - before
-
-    def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
-        """A statement once for each set of parameters; the rows changed in all."""
-        before = self.handle.total_changes()
-        self.handle.executemany(sql, params).fetchall()
-        return self.handle.total_changes() - before
-
-    def member(self, column: str) -> str:
-        """SQL for membership in a bound list."""
-        return f"{column} in (select value from json_each(?))"
-
-    def array(self, values: Iterable[int | str]) -> str:
-        """The bound list."""
-        return json.dumps(list(values))
-
-    def script(self, sql: str) -> None:
-        """Several statements without parameters."""
-        self._execute(sql).fetchall()
-
-    def new_ids(self, n: int) -> int:
-        """The first of `n` consecutive ids."""
-        ((last,),) = self.rows(
-            "update meta set value = cast(cast(value as integer) + ? as text) where key = 'last_id' returning value",
-            (n,),
-        )
-        return int(last) - n + 1
 
 
 def database_path(url: str) -> Path:
@@ -168,7 +123,7 @@ class SqliteWriter:
             "child_level": child_level,
             "rng": rng,
             "admit": self.space.admit,
-            "memory": {},
+            "memory": Memory(),
             "rotation": Rotation(),
         }
         self._data_version = -1

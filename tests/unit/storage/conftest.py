@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quaero.storage.sqlite import SqliteConnection, connect
+from quaero.storage.sqlite import connect
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 

@@ -6,7 +6,7 @@ import pytest
 
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.storage.port import Ledger, Want
-from quaero.storage.sqlite import SqliteConnection
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench
 from quaero.testing.factories import a_root

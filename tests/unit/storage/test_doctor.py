@@ -9,7 +9,7 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.storage.doctor import examine, repair
 from quaero.storage.port import Ledger, Note
-from quaero.storage.sqlite import SqliteConnection
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step, lines
 

@@ -8,7 +8,7 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.workers import sweep_workers
 from quaero.storage.port import Ledger
-from quaero.storage.sqlite import SqliteConnection
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock, Hand
 from quaero.testing.factories import a_child, ended
@@ -55,6 +55,18 @@ async def test_a_row_changed_by_hand_is_read_again_however_many_other_transactio
     held = await bench.store.write(lambda ledger: list(ledger.guarded([(child, 1)], bench.hand.worker_id).values()))
 
     assert [job.cancel_requested for job in held] == [1]
+
+
+async def test_what_others_left_alone_is_remembered_all_the_same(bench: Bench, db: SqliteConnection) -> None:
+    _, children = await bench.family(3)
+    await bench.hand.take()
+    db.run("update job set payload = x'5b5d', version = version + 1 where id = ?", (children[0],))
+    await bench.store.write(lambda ledger: None)
+    db.run("update job set payload = x'5b5d' where id > 0")  # nobody does this: it shows who reads and who remembers
+
+    held = await bench.store.write(lambda ledger: ledger.guarded([(i, 1) for i in children], bench.hand.worker_id))
+
+    assert [held[i].payload for i in children] == [b"[]", b'{"n": 1}', b'{"n": 2}']
 
 
 async def test_what_our_own_process_changed_by_another_way_is_remembered_as_it_is_now(bench: Bench) -> None:

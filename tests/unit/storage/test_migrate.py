@@ -9,7 +9,8 @@ import pytest
 from quaero.domain.errors import StoreUnsafe
 from quaero.storage import migrate as migrations
 from quaero.storage.migrate import migrate, scripts
-from quaero.storage.sqlite import SqliteConnection, connect
+from quaero.storage.sqlite import connect
+from quaero.storage.sqliteconnection import SqliteConnection
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from quaero.engine.lifecycle.retry import delete
 from quaero.engine.lifecycle.sweep import purge
 from quaero.storage.doctor import examine
 from quaero.storage.port import EntryFilter
-from quaero.storage.sqlite import SqliteConnection
+from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.testing import Bench
 from quaero.testing.factories import lines
 

@@ -1,6 +1,7 @@
 """Accepting new trees: one job each."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -10,6 +11,9 @@ from quaero.domain.events import JobCreated
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.moves import make_ready
 from quaero.storage.port import Ledger
+
+MANY = 8  # from so many on, jobs that are alike are accepted as one
+_all_but_payload = attrgetter("kind", "name", "key", "priority", "run_at", "max_attempts", "timeout", "tags")
 
 
 class NewJob(msgspec.Struct, frozen=True):
@@ -47,8 +51,12 @@ def enqueue(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | N
     for position, request in enumerate(requests):
         _check(ledger, request, position, len(requests))
     first = ledger.new_ids(len(requests))
-    keys: dict[tuple[str, str], int] = {}
-    answers = [_accept(ledger, request, first + n, keys) for n, request in enumerate(requests)]
+    if _differ_in_payload_only(requests) and not ledger.has_subscribers:
+        add_alike(ledger, _job(ledger, requests[0], first), [request.payload for request in requests])
+        answers = [Enqueued(job_id, True) for job_id in range(first, first + len(requests))]
+    else:
+        keys: dict[tuple[str, str], int] = {}
+        answers = [_accept(ledger, request, first + n, keys) for n, request in enumerate(requests)]
     if idempotency_key is not None:
         ids = msgspec.json.encode([answer.id for answer in answers]).decode()
         ledger.run("insert into idempotency values(?, ?, ?)", (idempotency_key, ids, ledger.now))
@@ -79,8 +87,17 @@ def _accept(ledger: Ledger, request: NewJob, job_id: int, keys: dict[tuple[str, 
         if existing is not None:
             return Enqueued(existing, False)
         keys[named] = job_id
+    add_job(ledger, _job(ledger, request, job_id))
+    return Enqueued(job_id, True)
+
+
+def _differ_in_payload_only(requests: Sequence[NewJob]) -> bool:
+    return len(requests) >= MANY and requests[0].key is None and len(set(map(_all_but_payload, requests))) == 1
+
+
+def _job(ledger: Ledger, request: NewJob, job_id: int) -> Job:
     attempts, timeout = ledger.kind_info(request.kind) or (3, 0)
-    job = Job(
+    return Job(
         job_id,
         job_id,
         request.kind,
@@ -94,19 +111,27 @@ def _accept(ledger: Ledger, request: NewJob, job_id: int, keys: dict[tuple[str, 
         timeout=request.timeout or timeout,
         run_at=request.run_at,
     )
-    add_job(ledger, job)
-    return Enqueued(job_id, True)
 
 
 def add_job(ledger: Ledger, job: Job) -> None:
     """Keep a new job and let it queue, if nothing holds it back."""
     ledger.add(job)
-    job.lane_id = ledger.lane(job)
-    job.ready = int(job.blocked_by == 0 and job.run_at <= ledger.now and not job.sealed)
+    _let_queue(ledger, job)
     if ledger.has_subscribers:
         ledger.tell(
             JobCreated(job_id=job.id, root_id=job.root_id, kind=job.kind, at=ledger.now, parent_id=job.parent_id)
         )
+
+
+def add_alike(ledger: Ledger, sample: Job, payloads: Sequence[bytes]) -> None:
+    """Keep many new jobs of which nobody has to be told, numbered from the id of `sample` on, and let them queue."""
+    _let_queue(ledger, sample)
+    ledger.add_alike(sample, payloads)
+
+
+def _let_queue(ledger: Ledger, job: Job) -> None:
+    job.lane_id = ledger.lane(job)
+    job.ready = int(job.blocked_by == 0 and job.run_at <= ledger.now and not job.sealed)
 
 
 def queue_again(ledger: Ledger, job: Job, *, run_at: int = 0) -> None:

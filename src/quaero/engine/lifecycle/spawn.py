@@ -4,6 +4,9 @@ A child is found again instead of made twice: by its key within the tree, or, wi
 payload that its spawner asked for (so a parent that crashed half-way and runs again does not double its children).
 """
 
+from collections.abc import Sequence
+from operator import attrgetter
+
 import msgspec
 
 from quaero.domain.bounds import MAX_DEPTH
@@ -14,9 +17,13 @@ from quaero.domain.facts import Child, Spawned
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.closing import finish
-from quaero.engine.lifecycle.enqueue import add_job
+from quaero.engine.lifecycle.enqueue import MANY, add_alike, add_job
 from quaero.engine.lifecycle.moves import SKIPPED, STOPPING, has_ended_well, listed, shift
 from quaero.storage.port import Ledger, Note
+
+_all_but_payload = attrgetter(
+    "kind", "key", "priority", "delay", "after", "under_step", "limit", "name", "max_attempts", "timeout", "cap"
+)
 
 Memory = dict[tuple[int, int], dict[tuple[str, bytes], list[int]]]
 """What each re-run parent (id, epoch) had spawned without keys before; fixed for the life of that epoch."""
@@ -53,10 +60,11 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
         raise InvalidInput(f"job {spawner.id} is being cancelled: it can spawn nothing more")
     if spawner.depth >= MAX_DEPTH:
         raise InvalidInput(f"job {spawner.id} is {spawner.depth} levels deep: a tree may have {MAX_DEPTH}")
-    for kind in {child.kind for child in fact.children}:
+    are_alike = _differ_in_payload_only(fact.children)
+    for kind in {child.kind for child in (fact.children[:1] if are_alike else fact.children)}:
         if ledger.kind_info(kind) is None:
             raise UnknownKind(f"no worker has ever announced the kind {kind!r}: register it, or correct the name")
-    for child in fact.children:
+    for child in fact.children[:1] if are_alike else fact.children:
         if child.limit is not None and child.limit.key.startswith("step:"):
             raise InvalidInput(
                 f"the limit key {child.limit.key!r} begins with `step:`, which stands for a step's `limit`"
@@ -65,6 +73,8 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
             _check_siblings(ledger, _parent(ledger, spawner, child), child.after)
     found = _known(ledger, spawner, fact, memory)
     first = ledger.new_ids(len(fact.children))
+    if are_alike and not found and not ledger.has_subscribers:
+        return _spawn_alike(ledger, spawner, fact.children, first)
     ids: list[int] = []
     made: dict[int, tuple[Job, Job, int]] = {}  # parent id: (parent, one of its children, how many)
     keys: dict[str, int] = {}
@@ -79,7 +89,8 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
         if child.cap and parent.tally.total + count >= child.cap:
             ids.append(0)
             continue
-        job = _make(ledger, spawner, parent, child, first + n)
+        job = _child(ledger, spawner, parent, child, first + n)
+        add_job(ledger, job)
         made[parent.id] = (parent, sample or job, count + 1)
         if child.key is not None:
             keys[child.key] = job.id
@@ -93,6 +104,22 @@ def _spawn(ledger: Ledger, spawner: Job, fact: Spawned, memory: Memory) -> list[
     for job in skipped:
         finish(ledger, job, JobStatus.CANCELLED, SKIPPED)
     return ids
+
+
+def _differ_in_payload_only(children: Sequence[Child]) -> bool:
+    """Whether these children have nothing of their own but a payload."""
+    if len(children) < MANY or len(set(map(_all_but_payload, children))) > 1:
+        return False
+    return children[0].key is None and not children[0].after and not children[0].cap
+
+
+def _spawn_alike(ledger: Ledger, spawner: Job, children: Sequence[Child], first: int) -> list[int]:
+    """Many siblings at once: what is done for one of them holds for all."""
+    sample = _child(ledger, spawner, _parent(ledger, spawner, children[0]), children[0], first)
+    add_alike(ledger, sample, [child.payload for child in children])
+    shift(ledger, sample, -1, JobStatus.PENDING, len(children))
+    _note(ledger, spawner, len(children), 0)
+    return list(range(first, first + len(children)))
 
 
 def _parent(ledger: Ledger, spawner: Job, child: Child) -> Job:
@@ -134,10 +161,10 @@ def _earlier(ledger: Ledger, spawner: Job, under_step: bool, memory: Memory) -> 
     return memory[mine]
 
 
-def _make(ledger: Ledger, spawner: Job, parent: Job, child: Child, job_id: int) -> Job:
+def _child(ledger: Ledger, spawner: Job, parent: Job, child: Child, job_id: int) -> Job:
     attempts, timeout = ledger.kind_info(child.kind) or (3, 0)
     step_id = parent.step_id if parent.step_id is not None else spawner.step_id
-    job = Job(
+    return Job(
         job_id,
         spawner.root_id,
         child.kind,
@@ -156,8 +183,6 @@ def _make(ledger: Ledger, spawner: Job, parent: Job, child: Child, job_id: int) 
         depth=parent.depth + 1,
         run_at=ledger.now + child.delay if child.delay else 0,
     )
-    add_job(ledger, job)
-    return job
 
 
 def _check_siblings(ledger: Ledger, parent: Job, after: tuple[int, ...]) -> None:

@@ -1,6 +1,12 @@
-"""Facts that arrived and are not recorded yet, in order. Bounded: when it is too full, executors have to wait."""
+"""Facts that arrived and are not recorded yet, in order. Bounded: when it is too full, executors have to wait.
 
-from quaero.domain.facts import Fact, Lines
+A round must not hold others up for long, so what it carries is bounded by weight: a fact counts as one, children that
+are spawned as one each.
+"""
+
+from collections.abc import Sequence
+
+from quaero.domain.facts import Fact, Lines, Spawned
 
 MAX_FACTS = 80_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -12,7 +18,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._facts: list[Fact] = []
-        self._bytes = 0
+        self._bytes = self._children = 0
 
     def __bool__(self) -> bool:
         return bool(self._facts)
@@ -20,25 +26,30 @@ class Inbox:
     def add(self, facts: list[Fact]) -> None:
         """Put facts behind what waits."""
         self._facts += facts
-        self._bytes += _size(facts)
+        self._count(facts, 1)
 
     def put_back(self, facts: list[Fact]) -> None:
         """Put facts that could not be recorded before what waits."""
         self._facts[:0] = facts
-        self._bytes += _size(facts)
+        self._count(facts, 1)
 
     def take(self, limit: int) -> list[Fact]:
-        """The next facts, `limit` at most, and not many more bytes than one round should hold."""
-        n = size = 0
-        for fact in self._facts[:limit] if self._bytes else ():
-            n += 1
-            size += len(fact.body) if isinstance(fact, Lines) else 0
-            if size > MAX_ROUND_BYTES:
+        """The next facts, of weight `limit` and not many more bytes than one round should hold; one at least."""
+        n = size = weight = 0
+        for fact in self._facts[:limit] if self._bytes or self._children else ():
+            if size > MAX_ROUND_BYTES or weight >= limit:
                 break
+            n += 1
+            size += len(fact.body) if type(fact) is Lines else 0
+            weight += len(fact.children) if type(fact) is Spawned else 1
         n = n or limit
         taken, self._facts = self._facts[:n], self._facts[n:]
-        self._bytes -= size
+        self._count(taken, -1)
         return taken
+
+    def _count(self, facts: list[Fact], sign: int) -> None:
+        self._bytes += sign * sum([len(fact.body) for fact in facts if type(fact) is Lines])
+        self._children += sign * spawned_in(facts)
 
     @property
     def is_overfull(self) -> bool:
@@ -46,5 +57,6 @@ class Inbox:
         return self._bytes > MAX_BYTES or len(self._facts) > MAX_FACTS
 
 
-def _size(facts: list[Fact]) -> int:
-    return sum([len(fact.body) for fact in facts if type(fact) is Lines])
+def spawned_in(facts: Sequence[Fact]) -> int:
+    """How many children are spawned by these facts."""
+    return sum([len(fact.children) for fact in facts if type(fact) is Spawned])

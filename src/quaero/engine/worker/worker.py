@@ -32,7 +32,7 @@ from quaero.engine.worker.clerk import Clerk
 from quaero.engine.worker.config import AppBrokenError, WorkerConfig
 from quaero.engine.worker.deliveries import Deliveries
 from quaero.engine.worker.ears import Ears
-from quaero.engine.worker.inbox import Inbox
+from quaero.engine.worker.inbox import Inbox, spawned_in
 from quaero.engine.worker.lease import Lease
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.pace import Pace
@@ -194,7 +194,7 @@ class Worker:
         failpoint("round.after_write")
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
-        self._pace.saw(len(facts) + got, answer.worked, time.monotonic() - asked_at)
+        self._pace.saw(len(facts) + spawned_in(facts) + got, answer.worked, time.monotonic() - asked_at)
         self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
         self._timer.set(answer.next_due)
         self._use(answer)

@@ -134,6 +134,12 @@ class JobLedger(Protocol):
     def add(self, job: Job) -> None:
         """Keep a new job."""
 
+    def add_alike(self, sample: Job, payloads: Sequence[bytes]) -> None:
+        """Keep new jobs, numbered from the id of `sample` on, that differ from it in their payload only.
+
+        They are stored, not loaded.
+        """
+
     def touch(self, job: Job) -> None:
         """Save this job's changes."""
 

@@ -5,7 +5,7 @@ newer) keeps apart in transaction mode. Nothing here lives longer than a transac
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -110,6 +110,15 @@ class PostgresConnection:
             self._cursor.executemany(_numbered(sql), rows)
             return self._cursor.rowcount
         return self._cursor.execute(bulk.sql.encode(), bulk.lists(rows)).rowcount
+
+    def insert_numbered(
+        self, table: str, own: Sequence[str], first: int, column: str, texts: Sequence[bytes], shared: Mapping[str, Any]
+    ) -> None:
+        """Insert a row for each text."""
+        names = (*own, column, *shared)
+        values = tuple(shared.values())
+        sql = f"insert into {table}({', '.join(names)}) values({', '.join('?' * len(names))})"
+        self.run_many(sql, [(*[n] * len(own), text, *values) for n, text in enumerate(texts, first)])
 
     def script(self, sql: str) -> None:
         """Several statements without parameters."""

@@ -24,6 +24,7 @@ from quaero.domain.errors import StoreLocked, StoreUnavailable
 from quaero.failpoints import failpoint
 from quaero.storage.connection import Connection
 from quaero.storage.ledger import SqlLedger
+from quaero.storage.memory import Memory
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
@@ -69,7 +70,7 @@ class PostgresWriter:
             "writer": writer,
             "child_level": child_level,
             "rng": rng,
-            "memory": {},
+            "memory": Memory(),
             "rotation": Rotation(),
         }
         self._local = threading.local()
