@@ -29,10 +29,12 @@ def nth_pass(point: str, action: str) -> int:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("point", POINTS)
-async def test_everything_recovers_from_a_fault_at(point: str, action: str, tmp_path: Path) -> None:
+async def test_everything_recovers_from_a_fault_at(
+    point: str, action: str, store_url: str | None, tmp_path: Path
+) -> None:
     fired = tmp_path / "fired"
     port = free_port()
-    async with staged(tmp_path, lease=2.0, heartbeat=0.3, grace=1.0) as stage:
+    async with staged(tmp_path, url=store_url, lease=2.0, heartbeat=0.3, grace=1.0) as stage:
         spec = f"{point}={action}@{nth_pass(point, action)}:{fired}"
         stage.system.start(["up", "--port", str(port)], QUAERO_FAILPOINTS=spec, CHAOS_TIMEOUT="4s")
         await stage.ready()

@@ -74,15 +74,15 @@ class Stage:
 
     def judge(self, *, whole_trees: bool = True) -> Verdict:
         """The verdict on the store as it is now."""
-        return judge(self.system.place / "quaero.db", self.system.marks, self.accepted, whole_trees=whole_trees)
+        return judge(self.system.url, self.system.marks, self.accepted, whole_trees=whole_trees)
 
 
 @asynccontextmanager
 async def staged(
-    place: Path, *, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0
+    place: Path, *, url: str | None = None, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0
 ) -> AsyncIterator[Stage]:
-    """A stage in `place`, its processes not yet started; everything is ended on the way out."""
-    system = System(place, lease=lease, heartbeat=heartbeat, grace=grace)
+    """A stage in `place`, its processes not yet started; everything is ended on the way out. `url`: the store's."""
+    system = System(place, url=url, lease=lease, heartbeat=heartbeat, grace=grace)
     try:
         settings = load([system.config], environ={}, flags={"store.url": system.url})
         async with open_store_and_bell(settings) as (store, _):

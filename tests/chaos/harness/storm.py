@@ -42,9 +42,9 @@ class Storm:
     supervisors: tuple[tuple[str, ...], ...] = (("up", "--port", "0"), ("work",))
 
 
-async def run_storm(storm: Storm, place: Path) -> Verdict:
-    """Play a storm in `place`; what it left. Prints what happens."""
-    system = System(place, app=TELLING if storm.telling else APP)
+async def run_storm(storm: Storm, place: Path, url: str | None = None) -> Verdict:
+    """Play a storm in `place`, on the store of `url` if given; what it left. Prints what happens."""
+    system = System(place, url=url, app=TELLING if storm.telling else APP)
     try:
         verdict = await _play(storm, system)
     finally:
@@ -92,11 +92,11 @@ async def _play(storm: Storm, system: System) -> Verdict:
             await _until_told(load_, storm.peace)
         codes = await asyncio.to_thread(system.stop, 20)
         left = system.processes()
-    verdict = judge(system.place / "quaero.db", system.marks, load_.accepted)
+    verdict = judge(system.url, system.marks, load_.accepted)
     print(f"drained after {time.monotonic() - started:.1f} s; supervisors left with {codes}")
     if any(codes):
         verdict.faults.append(f"supervisors left with {codes}")
-    verdict.faults += untold(system.place / "quaero.db", system.told) if storm.telling else []
+    verdict.faults += untold(system.url, system.told) if storm.telling else []
     verdict.faults += [f"I12 still alive: {one}" for one in left]
     return verdict
 
@@ -146,7 +146,9 @@ async def _freeze(system: System, one: Found, seconds: float) -> None:
 
 
 async def _shape(load_: Workload) -> str:
-    ((made, still),) = await load_.store.rows("select count(*), sum(status < 3) from job where id > 0")
+    ((made, still),) = await load_.store.rows(
+        "select count(*), sum(case when status < 3 then 1 else 0 end) from job where id > 0"
+    )
     return f"{made} jobs, {still or 0} open"
 
 

@@ -63,11 +63,18 @@ class System:
     """Supervisors of one store in `place`; leases and graces in seconds."""
 
     def __init__(
-        self, place: Path, *, lease: float = 2.0, heartbeat: float = 0.4, grace: float = 1.0, app: str = APP
+        self,
+        place: Path,
+        *,
+        url: str | None = None,
+        lease: float = 2.0,
+        heartbeat: float = 0.4,
+        grace: float = 1.0,
+        app: str = APP,
     ) -> None:
         self.place = place
         self.token = secrets.token_hex(8)
-        self.url = f"sqlite:///{place}/quaero.db"
+        self.url = url or f"sqlite:///{place}/quaero.db"
         self.marks = place / "marks"
         self.told = place / "told"
         self.app = app

@@ -5,17 +5,22 @@ Everything is collected and told at once: a list of faults, empty when all is we
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 from tests.chaos.harness.marks import Marks, Try, read_marks
 
 from quaero.domain.bounds import MAX_LOSSES_BEFORE_SOLO
 from quaero.domain.status import JobStatus
 from quaero.storage.connection import Connection
 from quaero.storage.doctor import examine
-from quaero.storage.sqlite import connect
+from quaero.storage.postgres.connection import PostgresConnection
+from quaero.storage.sqlite import connect, database_path
+from quaero.storage.sqlstore import is_postgres
 
 S = JobStatus
 
@@ -36,11 +41,27 @@ class Verdict:
         return f"{word}: {self.jobs} jobs ({counts}), {self.tries} tries begun, {self.extra_tries} beyond the counted"
 
 
-def judge(store: Path, marks_file: Path, accepted: list[int], *, whole_trees: bool = True) -> Verdict:
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A connection of our own to a store."""
+    if is_postgres(url):
+        theirs = PostgresConnection(url)
+        try:
+            yield theirs
+        finally:
+            theirs.close()
+    else:
+        ours = connect(database_path(url), readonly=True)
+        try:
+            yield ours
+        finally:
+            ours.handle.close()
+
+
+def judge(url: str, marks_file: Path, accepted: list[int], *, whole_trees: bool = True) -> Verdict:
     """Check a quiet store and its marks. `whole_trees`: the jobs were made by the `Workload`."""
     verdict = Verdict()
-    db = connect(store, readonly=True)
-    try:
+    with reading(url) as db:
         marks = read_marks(marks_file)
         verdict.faults += [str(finding) for finding in examine(db, time.time_ns() // 1_000)]
         verdict.faults += _missing(db, accepted)
@@ -52,8 +73,6 @@ def judge(store: Path, marks_file: Path, accepted: list[int], *, whole_trees: bo
         counted = db.rows("select status, count(*) from job where id > 0 group by 1")
         verdict.statuses = {JobStatus(status).word: n for status, n in counted}
         verdict.tries = marks.count()
-    finally:
-        db.handle.close()
     return verdict
 
 
@@ -110,25 +129,21 @@ def _overlaps(tries: list[Try]) -> list[str]:
 def _families(db: Connection) -> list[str]:
     """A completed parent has exactly the children its plan names, none doubled by a run after a crash."""
     faults = []
-    for job_id, kind, status, planned, n in db.rows(
-        "select p.id, p.kind, p.status,"
-        " json_extract(p.payload, case when p.kind = 'top' then '$.plan.width' else '$.plan.leaves' end),"
-        " (select count(*) from job c where c.parent_id = p.id)"
+    for job_id, kind, status, payload, n in db.rows(
+        "select p.id, p.kind, p.status, p.payload, (select count(*) from job c where c.parent_id = p.id)"
         " from job p where p.kind in ('top', 'middle', 'middle.plain')"
     ):
+        planned = msgspec.json.decode(payload)["plan"]["width" if kind == "top" else "leaves"]
         if n > planned or (status == S.COMPLETED and n != planned):
             faults.append(f"{kind} {job_id} is {JobStatus(status).word} with {n} children of {planned}")
     return faults
 
 
-def untold(store: Path, told_file: Path) -> list[str]:
+def untold(url: str, told_file: Path) -> list[str]:
     """Failures a subscriber was never told of, and events still on their way."""
     told = {tuple(line.split()) for line in told_file.read_text().splitlines()} if told_file.exists() else set()
-    db = connect(store, readonly=True)
-    try:
+    with reading(url) as db:
         failed = db.rows("select id, round from job where status = 4 and id > 0")
         late = db.rows("select id, subscriber, attempts, owner from delivery limit 20")
-    finally:
-        db.handle.close()
     faults = [f"nobody was told that job {i} failed in round {r}" for i, r in failed if (str(i), str(r)) not in told]
     return faults + [f"event {one} has not been delivered" for one in late]
