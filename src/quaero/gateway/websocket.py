@@ -8,6 +8,7 @@ is bounded in what it may send, subscribe to and leave unread; where a bound bit
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,9 +30,11 @@ PATH = "/ws"
 MAX_MESSAGE = 64 * 1024  # bytes of one message of a client
 MOST_CONNECTIONS = 4_096
 FAREWELL_SECONDS = 0.5
+RETRY_MS = 1_000
 MESSAGES, WITHIN_SECONDS = 500, 10.0  # more of them within this time is no page that people look at
 STUCK, TOO_EAGER, FULL, REFUSED, LEAVING = 4008, 4029, 1013, 1008, 1012
 
+_log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(Envelope).decode
 
 
@@ -43,7 +46,7 @@ class Socket:
         self._plane = StatePlane(
             gateway.store, gateway.feed, gateway.lookout, gateway.clock, gateway.settings.websocket
         )
-        self._open = 0
+        self._open: set[Connection] = set()
         self._looking: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,13 +55,13 @@ class Socket:
         if scope["path"] != PATH or scope["principal"].access < Access.VIEWER:
             await send({"type": "websocket.close", "code": REFUSED})
             return
-        if self._gateway.draining or self._open >= MOST_CONNECTIONS:
+        if self._gateway.draining or len(self._open) >= MOST_CONNECTIONS:
             await send({"type": "websocket.close", "code": FULL})
             return
         await send({"type": "websocket.accept"})
         abort = abort_of(scope)
         connection = Connection(send, self._plane.clock)
-        with self._counted():
+        with self._among_the_open(connection):
             try:
                 code = await self._serve(connection, receive, abort)
             finally:
@@ -67,18 +70,29 @@ class Socket:
                 await _close(send, code, abort)
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _among_the_open(self, connection: Connection) -> Iterator[None]:
         """The state plane runs for as long as there is a connection."""
-        self._open += 1
+        self._open.add(connection)
         if self._looking is None:
             self._looking = asyncio.create_task(self._plane.run())
+            self._looking.add_done_callback(self._looked)
         try:
             yield
         finally:
-            self._open -= 1
-            if not self._open:
+            self._open.discard(connection)
+            if not self._open and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+
+    def _looked(self, looking: "asyncio.Task[None]") -> None:
+        """The state plane ended: if nobody asked it to, that is a bug of ours, and nobody may be shown old state."""
+        error = None if looking.cancelled() else looking.exception()
+        if error is None:
+            return
+        _log.error("the state plane failed; its viewers are sent away", exc_info=error)
+        self._looking = None
+        for connection in self._open:
+            connection.leave(RETRY_MS)
 
     async def _serve(self, connection: Connection, receive: Receive, abort: Callable[[], None]) -> int | None:
         """Until either side ends it; the code to close with, None if the client has gone."""

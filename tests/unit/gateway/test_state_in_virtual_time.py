@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -13,62 +12,18 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.gateway.watching import THRESHOLD, Watched
 
 from quaero.domain.facts import How
 from quaero.domain.job import Job
 from quaero.domain.status import FAILED, WORDS
 from quaero.domain.tally import progress_text
-from quaero.gateway.connection import Connection
-from quaero.gateway.state import Gateway
-from quaero.gateway.stateplane import StatePlane
-from quaero.gateway.subscribing import subscription_for
-from quaero.gateway.topics import Subscribe
-from quaero.settings import WebSocket
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing.bench import Bench
 from quaero.testing.clock import FakeClock
 from quaero.testing.factories import a_child, a_definition, a_step, an_error, ended, progressed
 
-THRESHOLD = 1.0
 TERMINAL = {"completed", "failed", "cancelled"}
-Told = tuple[float, str, dict[str, Any]]  # when, type, payload
-
-
-class Watched:
-    """A connection with a recording transport, and a state plane that looks when it is told to."""
-
-    def __init__(self, bench: Bench, store: SqlStore) -> None:
-        gateway = Gateway(store, "1", clock=bench.clock)
-        threshold = WebSocket(time_threshold=round(THRESHOLD * 1e6))
-        self.bench = bench
-        self.lookout = gateway.lookout
-        self.plane = StatePlane(store, gateway.feed, gateway.lookout, bench.clock, threshold)
-        self.connection = Connection(self._record, bench.clock)
-        self.told: list[Told] = []
-
-    async def _record(self, message: Any) -> None:
-        sent = json.loads(message["text"])
-        self.told.append((self.bench.clock.monotonic(), sent["type"], sent["payload"]))
-
-    async def subscribe(self, **asked: Any) -> None:
-        ask = Subscribe(**asked)
-        self.connection.add(ask.id, lambda: subscription_for(self.plane, self.connection, ask))
-        await self.connection.flush()
-
-    async def look(self) -> None:
-        """What the loops of a gateway do when something moved."""
-        await self.lookout._look()
-        await self.plane.interest.look()
-        await self.connection.flush()
-
-    async def pass_time(self, seconds: float) -> None:
-        """Time goes by in small steps; the connection writes whenever something is due."""
-        for _ in range(round(seconds / 0.25)):
-            self.bench.clock.move(0.25)
-            await self.look()
-
-    def of(self, *kinds: str) -> list[Told]:
-        return [one for one in self.told if one[1] in kinds]
 
 
 class Player:

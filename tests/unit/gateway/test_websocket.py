@@ -379,3 +379,26 @@ async def test_a_credential_that_ceases_to_count_ends_its_connection(store: SqlS
 
 def bearer(key: Key) -> dict[str, str]:
     return {"authorization": f"Bearer {key.text}"}
+
+
+async def test_when_the_state_plane_breaks_nobody_is_left_with_old_state(
+    store: SqlStore, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    root_id = await bench.root()
+    async with served(Gateway(store, "1", settings=QUICK)) as port:
+        async with client_of(port) as client:
+            await client.say("subscribe", id=1, topic=f"job:{root_id}", rows=True)
+            await client.first("snapshot", id=1)
+            with monkeypatch.context() as patch:
+                patch.setattr("quaero.gateway.interest.Row.renew", broken)
+                [job] = await bench.hand.take(root_id=root_id)
+                await bench.hand.begin(job)
+                assert await client.closed() == websocket.LEAVING
+        async with client_of(port) as again:
+            await again.say("subscribe", id=1, topic=f"job:{root_id}", rows=True)
+            await again.until(lambda: again.rows[1][str(root_id)]["status"] == "running" if 1 in again.rows else None)
+
+    assert "a bug" in caplog.text
