@@ -95,3 +95,10 @@ test("a preview says what is touched, what goes with it, and what stays", () => 
 
   assert.deepEqual(lines, ["3 jobs are touched, of 5 chosen", "7 open jobs below are cancelled with them", "2 stay as they are: already ended"]);
 });
+
+test("a new root is told once, however often it changes", () => {
+  const state = after({ type: "created", ids: ["7"] }, { type: "created", ids: ["7", "8"] });
+
+  assert.equal(state.fresh.size, 2);
+  assert.equal(reduce(state, { type: "created", ids: ["8"] }), state);
+});

@@ -92,7 +92,9 @@ function receive(number, message) {
     const entry = subscriptions.get(number);
     if (entry && message.payload?.cursor) entry.request.cursor = message.payload.cursor;
     entry?.handle(message);
-  } else for (const entry of subscriptions.values()) if (entry.request.topic === "all") entry.handle(message);
+  } else if (message.type === "queue_stats") {
+    for (const entry of subscriptions.values()) if (entry.request.topic === "queue") entry.handle(message);
+  }
 }
 
 function arrivedAt(now) {

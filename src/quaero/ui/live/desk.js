@@ -31,7 +31,7 @@ export class Desk {
     if (op === "subscribe") {
       const wire = this.#wireOf.get(key) ?? this.#next++;
       this.#wireOf.set(key, wire);
-      this.#byWire.set(wire, { tab, number, request });
+      this.#byWire.set(wire, { tab, number, request: { ...request } });
       this.#send("subscribe", { ...request, id: wire });
     } else if (op === "remember") {
       const known = this.#byWire.get(this.#wireOf.get(key));

@@ -21,7 +21,7 @@ const AGAIN_MS = 2_000;
 
 /** The panel; `logs(id)` shows the log of a child. */
 export function mapPanel({ logs, changed }) {
-  let state = { scope: null, by: "status", cells: null, total: -1 };
+  let state = { scope: null, by: "status", cells: null, version: -1, streams: false };
   let live = null;
   let reading = null;
   let again = 0;
@@ -42,7 +42,7 @@ export function mapPanel({ logs, changed }) {
     h("header", null, title, about, h("span", { class: "spring" }), h("div", { class: "segments", role: "group", "aria-label": "Colour by" }, modes),
       h("div", { class: "segments", role: "group", "aria-label": "Size of cells" }, h("button", { type: "button", text: "−", "aria-label": "Smaller", on: { click: () => map.zoom(-1) } }),
         h("button", { type: "button", text: "Fit", on: { click: () => map.zoom(0) } }), h("button", { type: "button", text: "+", "aria-label": "Larger", on: { click: () => map.zoom(1) } }))),
-    chosen, h("div", { class: "pad" }, map, legend), tip, spoken);
+    h("div", { class: "pad" }, map, chosen, legend), tip, spoken);
 
   async function begin(scope, by = state.by) {
     live?.close();
@@ -50,7 +50,7 @@ export function mapPanel({ logs, changed }) {
     reading?.abort();
     reading = new AbortController();
     if (scope !== state.scope) fetched = new Map();
-    state = { ...state, scope, by, cells: scope === state.scope && by === state.by ? state.cells : null };
+    state = { ...state, scope, by, streams: false, cells: scope === state.scope && by === state.by ? state.cells : null };
     for (const mode of modes) setAttribute(mode, "aria-pressed", String(mode.dataset.by === by));
     await load();
   }
@@ -77,13 +77,14 @@ export function mapPanel({ logs, changed }) {
 
   function arrived({ type, payload }) {
     if (!state.cells) return;
-    if (payload.mode === "reset" || payload.reset) {
+    if (type !== "map") return;
+    state.streams = true;
+    if (payload.reset) {
       live?.close(); // the next map is at another cursor: go on from there, not from here
       live = null;
       load();
       return;
     }
-    if (type !== "map") return;
     let moved = false;
     for (const [id, code] of payload.changes) moved = state.cells.set(id, code) || moved;
     if (!moved) return;
@@ -189,9 +190,8 @@ export function mapPanel({ logs, changed }) {
       if (element.hidden) return;
       setText(title, steps.length ? `Run map of ${of.name ?? of.kind}` : "Run map");
       if (scope !== state.scope) begin(scope);
-      else if (state.cells && (state.by !== "status" || !live) && of.version !== state.total) loadAgain();
-      else if (state.cells && of.tally.total > state.cells.count) loadAgain();
-      state.total = of.version;
+      else if (state.cells && !state.streams && of.version !== state.version) loadAgain();
+      state.version = of.version;
     },
     close() {
       live?.close();

@@ -13,7 +13,7 @@ export const initial = (filter = NO_FILTER) => ({
   jobs: new Map(),
   load: "loading", // loading | ready | failed
   trouble: null,
-  fresh: 0, // roots that came since, not shown yet
+  fresh: new Set(), // roots that came since, not shown yet
   selected: new Set(),
   allMatching: false,
   anchor: -1,
@@ -55,19 +55,19 @@ const sampled = (values, value) => (value === null || value === undefined ? valu
 export function reduce(state, message) {
   switch (message.type) {
     case "filtered":
-      return { ...state, ...noSelection, filter: { ...state.filter, ...message.changes }, pages: noPages, load: "loading", trouble: null, fresh: 0 };
+      return { ...state, ...noSelection, filter: { ...state.filter, ...message.changes }, pages: noPages, load: "loading", trouble: null, fresh: new Set() };
     case "page": {
       const { jobs, total_count: total, total_is_lower_bound: isLowerBound } = message.answer;
       const base = message.only ? noPages : state.pages;
       const pages = withPage(base, message.number, jobs.map((job) => job.id), Math.max(total, message.number * PAGE + jobs.length), isLowerBound);
-      return { ...state, pages, jobs: forgotten(merged(state.jobs, jobs), pages), load: "ready", trouble: null, fresh: message.only ? 0 : state.fresh };
+      return { ...state, pages, jobs: forgotten(merged(state.jobs, jobs), pages), load: "ready", trouble: null, fresh: message.only ? new Set() : state.fresh };
     }
     case "rows": {
       const known = message.rows.filter((job) => state.jobs.has(job.id));
       return known.length ? { ...state, jobs: merged(state.jobs, known) } : state;
     }
     case "created":
-      return { ...state, fresh: state.fresh + message.count };
+      return message.ids.every((id) => state.fresh.has(id)) ? state : { ...state, fresh: new Set([...state.fresh, ...message.ids]) };
     case "toggled":
       return toggled(state, message);
     case "selectedShown":

@@ -126,14 +126,12 @@ export function openQueue(main, { params }) {
     if (order.endsWith("created_at")) request.order = order;
     live = subscribe(request, ({ type, payload }) => {
       if (type !== "snapshot") return;
-      const strange = payload.rows.filter((job) => !store.state.jobs.has(job.id)).length;
+      const strange = payload.rows.map((job) => job.id).filter((id) => !store.state.jobs.has(id));
       dispatch({ type: "rows", rows: payload.rows });
-      const known = store.state.pages.total;
-      if (payload.gone?.length || (payload.total_count ?? known) < known) readAgain();
-      const more = Math.max(strange, (payload.total_count ?? known) - known);
-      if (more <= 0) return;
+      if (payload.gone?.length) readAgain();
+      if (!strange.length) return;
       if (list.top < 1) readAgain();
-      else dispatch({ type: "created", count: more });
+      else dispatch({ type: "created", ids: strange });
     });
   }
 
@@ -180,8 +178,8 @@ export function openQueue(main, { params }) {
     list.refresh();
     list.hidden = state.pages.total === 0;
     setProperty(all, "checked", state.allMatching || state.selected.size > 0);
-    fresh.hidden = state.fresh === 0;
-    setText(fresh.lastChild, plural(state.fresh, "new job"));
+    setProperty(fresh, "hidden", state.fresh.size === 0);
+    setText(fresh.lastChild, plural(state.fresh.size, "new job"));
     if (state.load !== before?.load || state.trouble !== before?.trouble || state.pages.total !== before?.pages.total) renderState(state);
     const shown = state.pages.isLowerBound ? `at least ${count(state.pages.total)}` : count(state.pages.total);
     const words = isFiltering(state.filter) ? ` with ${describeFilter(state.filter)}` : "";

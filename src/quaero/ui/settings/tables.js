@@ -4,7 +4,7 @@ import { ago, dateTime, duration } from "../kit/format.js";
 import { h } from "../kit/dom.js";
 import { button } from "../kit/control.js";
 
-const table = (label, heads, rows) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: "plain" },
+const table = (label, heads, rows, look = "plain") => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: look },
   h("thead", null, h("tr", null, heads.map((text) => h("th", { scope: "col", text })))), h("tbody", null, rows)));
 
 const row = (first, ...cells) => h("tr", null, h("th", { scope: "row", class: "mono", text: first }), cells.map((cell) => h("td", null, cell)));
@@ -15,7 +15,7 @@ export function configurationTable(settings) {
     const line = row(one.key, h("span", { class: "mono", text: one.value === "" ? "(empty)" : one.value }), h("span", { class: one.source === "default" ? "soft" : "", text: one.source }), h("span", { class: "soft", text: `${one.meaning} (${one.variable})` }));
     if (one.source !== "default") line.className = "set";
     return line;
-  }));
+  }), "plain stacked");
 }
 
 /** Who may come in. `revoke(token)` is each one's button. */

@@ -1,0 +1,82 @@
+"""Real Chromium against a real `quaero up`. A page that says an error or breaks the policy fails its test."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.browser.site import Site
+from tests.integration.program import CONFIG, Program
+
+TOP = Path(__file__).resolve().parents[2]
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# Told by the page itself: what its policy refused, and what a probe did.
+WITNESS = """
+window.__broken = [];
+document.addEventListener('securitypolicyviolation', (e) => window.__broken.push(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+window.__ran = () => window.__broken.push('a probe ran');
+window.alert = window.confirm = window.prompt = () => window.__broken.push('a dialog opened');
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _importable() -> None:
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(TOP), *(entry for entry in sys.path if entry)])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def watched(context: BrowserContext) -> BrowserContext:
+    """A context whose pages note what goes wrong in them."""
+    context.add_init_script(WITNESS)
+    context.set_default_timeout(30_000)
+    return context
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh profile; after the test nothing may have gone wrong in any of its pages."""
+    context = watched(browser.new_context(viewport={"width": 1440, "height": 900}))
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    broken = [line for page in context.pages for line in page.evaluate("window.__broken ?? []")]
+    context.close()
+    assert not errors
+    assert not broken
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page of that profile."""
+    return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server for tests that only look, filled once with something of everything."""
+    program = Program(tmp_path_factory.mktemp("shared"), CONFIG)
+    site = Site(program)
+    site.fill()
+    yield site
+    program.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server of its own."""
+    program = Program(tmp_path, CONFIG)
+    yield Site(program)
+    program.close()

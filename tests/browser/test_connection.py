@@ -1,0 +1,70 @@
+"""One connection for all tabs, and the truth about it: live, resuming, stale, and right again afterwards."""
+
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.browser.site import Site
+from tests.integration.program import wait_for
+
+
+def sockets(context: BrowserContext) -> list[Page]:
+    """A list that grows by the page of every WebSocket that is opened."""
+    opened: list[Page] = []
+    context.on("page", lambda page: page.on("websocket", lambda _: opened.append(page)))
+    return opened
+
+
+def test_twelve_tabs_share_one_connection_and_all_are_live(context: BrowserContext, site: Site) -> None:
+    opened = sockets(context)
+    tabs = [context.new_page() for _ in range(12)]
+    for tab in tabs:
+        tab.goto(site.address)
+    for tab in tabs:
+        expect(tab.locator(".connection")).to_have_text("Live")
+
+    site.submit("child", {"number": 1}, name="Seen by all")
+
+    for tab in tabs:
+        expect(tab.locator("q-list .row", has_text="Seen by all")).to_contain_text("Completed")
+    assert len(opened) == 1
+
+
+def test_when_the_leading_tab_goes_another_one_leads(context: BrowserContext, site: Site) -> None:
+    opened = sockets(context)
+    first, second = context.new_page(), context.new_page()
+    first.goto(site.address)
+    expect(first.locator(".connection")).to_have_text("Live")
+    second.goto(site.address)
+    expect(second.locator(".connection")).to_have_text("Live")
+
+    first.close()
+    wait_for(lambda: len(opened) == 2 or second.wait_for_timeout(50), "a connection of the other tab")
+    site.submit("child", {"number": 1}, name="After the change")
+
+    expect(second.locator("q-list .row", has_text="After the change")).to_contain_text("Completed")
+    assert opened == [first, second]
+
+
+def test_a_server_that_is_gone_is_told_and_what_happened_meanwhile_is_there_afterwards(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 120, "gate": "gate"}, name="Through the night")
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".exact")).to_contain_text("running, 0 completed")
+
+    site.running.send(15)
+    site.running.wait()
+    expect(page.locator(".connection")).not_to_have_text("Live")
+    site.open_gate()
+    site.again()
+    job = site.ended(job_id)
+
+    expect(page.locator(".connection")).to_have_text("Live")
+    expect(page.locator(".exact")).to_have_text(job["progress_text"])
+    expect(page.locator(".legend")).to_contain_text("Completed120")
+
+
+def test_without_a_live_plane_the_page_asks_again_and_says_so(page: Page, site: Site) -> None:
+    page.add_init_script("window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.({}), 10); } close() {} static OPEN = 1; };")
+    page.goto(site.address)
+    expect(page.locator(".connection")).to_have_text("Fetching")
+
+    site.submit("child", {"number": 1}, name="Found by asking")
+
+    expect(page.locator("q-list .row", has_text="Found by asking")).to_contain_text("Completed")

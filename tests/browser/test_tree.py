@@ -1,0 +1,99 @@
+"""The tree page: exact and live, steps that open by themselves, the run map, errors in groups."""
+
+from playwright.sync_api import Page, expect
+from tests.browser.site import DEFINITION, Site
+from tests.integration.program import wait_for
+
+
+def test_the_text_of_progress_is_the_stores_own_at_the_end(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 200, "fail_every": 10, "gate": "gate"}, name="Soundings")
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".exact")).to_have_text("100 pending, 100 running, 0 completed, 0 failed")
+    expect(page.locator("h1")).to_have_text("Soundings")
+
+    site.open_gate()
+    job = site.ended(job_id)
+
+    expect(page.locator(".exact")).to_have_text(job["progress_text"])
+    expect(page.locator(".tree-head .badge")).to_have_text("Failed")
+    expect(page.locator(".legend")).to_contain_text("Completed180")
+    expect(page.locator(".legend")).to_contain_text("Failed20")
+
+
+def test_steps_stand_in_a_graph_and_the_failed_one_is_open_and_shown(page: Page, site: Site) -> None:
+    site.post("/api/job-definitions", {"toml": DEFINITION})
+    job_id = site.post("/api/job-definitions/survey/execute", {})["id"]
+    page.goto(f"{site.address}/jobs/{job_id}")
+    site.ended(job_id)
+
+    compare = page.locator(".steps li", has_text="compare")
+    expect(compare.get_by_role("button", name="Close step compare")).to_have_attribute("aria-expanded", "true")
+    expect(compare).to_contain_text("4 × the bridge is up")
+    expect(page.locator(".graph .edges path")).to_have_count(3)
+    page.locator(".graph").get_by_role("button", name="measure").click()
+    expect(page.locator(".map-panel h2")).to_have_text("Run map of measure")
+    assert "step=" in page.url
+
+
+def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
+    job_id = shared.jobs["family"]
+    page.goto(f"{shared.address}/jobs/{job_id}")
+    cells = page.locator("q-map")
+    expect(page.locator(".map-panel header")).to_contain_text("500 children")
+
+    cells.hover(position={"x": 5, "y": 5})
+    expect(page.locator(".tip")).to_contain_text("Failed")
+    expect(page.locator(".tip")).to_contain_text("the bridge is up")
+    box = cells.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 14 * 20 + 5, box["y"] + 5, steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("region", name="Selected children")).to_contain_text("21 children selected: 18 completed, 3 failed")
+
+    cells.focus()
+    for key in ("Escape", "Home", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("h1")).to_have_text("child")
+    expect(page.locator(".crumbs")).to_contain_text(f"Tree {job_id}")
+
+
+def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 20, "fail_every": 5}, name="Ferry")
+    site.ended(job_id)
+    page.goto(f"{site.address}/jobs/{job_id}?tab=errors")
+
+    group = page.locator(".group", has_text="the bridge is up")
+    expect(group).to_contain_text("2 jobs")
+    group.get_by_role("button", name="Retry these").click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+
+    expect(page.locator(".toast")).to_contain_text("2 jobs retried")
+    job = wait_for(lambda: site.ended(job_id), "its end")
+    assert job["tally"]["failed"] == 4
+    children = site.get(f"/api/jobs/{job_id}/children?status=failed")["jobs"]
+    assert sorted(child["round"] for child in children) == [1, 1, 2, 2]
+
+
+def test_children_are_filtered_and_open(page: Page, shared: Site) -> None:
+    page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
+    page.locator(".chip-button[data-status=failed]").click()
+    expect(page.locator(".children .foot")).to_have_text("72 shown")
+
+    page.locator(".children q-list .row:not([hidden])").first.click()
+
+    expect(page.locator(".tree-head .badge")).to_have_text("Failed")
+    page.keyboard.press("u")
+    expect(page.locator("h1")).to_have_text("Night watch")
+
+
+def test_a_job_that_is_cancelled_elsewhere_says_so_here(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 150, "gate": "never"}, name="Adrift")
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".tree-head .badge")).to_have_text("Orchestrating")
+
+    site.post(f"/api/jobs/{job_id}/cancel", {})
+
+    expect(page.locator(".tree-head .badge")).to_have_text("Cancelled")
+    expect(page.locator(".legend")).to_contain_text("Cancelled150")

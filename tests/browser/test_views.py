@@ -1,0 +1,80 @@
+"""Every view in both themes and at two widths: it opens without trouble, and axe finds nothing serious."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from tests.browser.conftest import watched
+from tests.browser.site import Site
+
+VIEWS = {
+    "queue": ("/", "q-list .row:not([data-unread])"),
+    "queue-filtered": ("/?status=failed&q=refused", "q-list .row:not([data-unread])"),
+    "queue-nothing": ("/?q=no-such-thing", ".notice"),
+    "tree": ("/jobs/{definition}", "q-map"),
+    "tree-errors": ("/jobs/{family}?tab=errors", ".group"),
+    "tree-slow": ("/jobs/{open}?tab=slow", ".rank li"),
+    "tree-timeline": ("/jobs/{definition}?tab=timeline", ".moments li"),
+    "tree-log": ("/jobs/{definition}?tab=log", "q-log .line"),
+    "tree-details": ("/jobs/{failed}?tab=details", ".details pre"),
+    "tree-gone": ("/jobs/999999999", ".notice"),
+    "definitions": ("/definitions", ".detail table"),
+    "documents": ("/documents", ".notice"),
+    "settings": ("/settings", "table"),
+    "settings-health": ("/settings?tab=health", "dl"),
+    "settings-tokens": ("/settings?tab=tokens", ".notice"),
+    "settings-audit": ("/settings?tab=audit", "table"),
+    "settings-log": ("/settings?tab=log", "q-log .line"),
+}
+WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=list(WIDTHS))
+def looked_at(request: pytest.FixtureRequest, browser: Browser, theme: str) -> Iterator[Page]:
+    size = WIDTHS[request.param]
+    context = watched(browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce"))  # type: ignore[arg-type]
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
+    looked_at: Page, shared: Site, theme: str, name: str
+) -> None:
+    address, there = VIEWS[name]
+    errors: list[str] = []
+    looked_at.on("pageerror", lambda error: errors.append(str(error)))
+    looked_at.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+
+    looked_at.goto(shared.address + address.format(**shared.jobs))
+    looked_at.wait_for_selector(there)
+    looked_at.wait_for_selector(".connection[data-state=live]")
+
+    assert not [line for line in errors if name != "tree-gone" or "404" not in line]
+    assert not looked_at.evaluate("window.__broken")
+    assert looked_at.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    assert looked_at.evaluate("document.querySelectorAll('*').length") < 2_000
+    keep_picture(looked_at, f"{name}-{theme}")
+    assert not serious_findings(looked_at)
+
+
+def serious_findings(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds. It puts styles of its own into the page, so nothing is asked of the page's policy after it."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """A picture for people, where the environment says so."""
+    if folder := os.environ.get("QUAERO_PICTURES"):
+        width = page.viewport_size["width"] if page.viewport_size else 0
+        page.screenshot(path=Path(folder) / f"{name}-{width}.png")

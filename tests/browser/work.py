@@ -1,0 +1,57 @@
+"""The application of the browser tests: jobs that stand still on demand, fail in groups, and say hostile things."""
+
+import asyncio
+from pathlib import Path
+
+import quaero
+
+app = quaero.App()
+
+
+class Refused(Exception):
+    """A failure with a message of its own."""
+
+
+@app.job(kind="family", max_attempts=1)
+async def family(job: quaero.JobContext, size: int = 100, fail_every: int = 0, gate: str = "") -> None:
+    """Spawn `size` children; every so many fail; all wait for a file, if one is named."""
+    job.spawn_many("child", ({"number": n, "fails": bool(fail_every) and n % fail_every == 0, "gate": gate} for n in range(size)))
+
+
+@app.job(kind="child", max_attempts=1)
+async def child(job: quaero.JobContext, number: int, fails: bool = False, gate: str = "") -> dict[str, int]:
+    """Say a line, wait for the gate, end."""
+    job.log.info("child %d begins", number)
+    while gate and not Path(gate).exists():
+        await asyncio.sleep(0.05)
+    if fails:
+        raise Refused("the harbour is closed" if number % 2 else "the bridge is up")
+    return {"number": number}
+
+
+@app.job(kind="hostile", max_attempts=1)
+async def hostile(job: quaero.JobContext, probes: list[str]) -> None:
+    """A child for each probe."""
+    job.spawn_many("hostile.child", ({"url": probe, "fails": n % 2 == 0} for n, probe in enumerate(probes)))
+
+
+@app.job(kind="hostile.child", max_attempts=1)
+async def hostile_child(job: quaero.JobContext, url: str, fails: bool) -> dict[str, str]:
+    """Put the probe wherever a job can put text."""
+    for level in (job.log.debug, job.log.info, job.log.warning, job.log.error):
+        level("%s", url)
+    job.progress(1, 2, url)
+    job.count(url[:60])
+    job.document(url, url, f"{url} and its text", {url[:60]: url})
+    if fails:
+        raise Refused(url)
+    return {"title": url, url[:60]: url}
+
+
+@app.job(kind="talker", max_attempts=1)
+async def talker(job: quaero.JobContext, lines: int = 1_000) -> None:
+    """Say many lines."""
+    for n in range(lines):
+        job.log.info("line %d of %d", n + 1, lines)
+        if n % 500 == 0:
+            await asyncio.sleep(0)
