@@ -18,7 +18,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 # Told by the page itself: what its policy refused, and what a probe did.
 WITNESS = """
 window.__broken = [];
-document.addEventListener('securitypolicyviolation', (e) => window.__broken.push(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+document.addEventListener('securitypolicyviolation', (event) =>
+    window.__broken.push(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 window.__ran = () => window.__broken.push('a probe ran');
 window.alert = window.confirm = window.prompt = () => window.__broken.push('a dialog opened');
 """

@@ -77,7 +77,9 @@ class Site:
         """Something of everything, ended and open."""
         self.post("/api/job-definitions", {"toml": DEFINITION})
         self.jobs["definition"] = self.post("/api/job-definitions/survey/execute", {})["id"]
-        self.jobs["family"] = self.submit("family", {"size": 500, "fail_every": 7}, name="Night watch", tags=["harbour"])
+        self.jobs["family"] = self.submit(
+            "family", {"size": 500, "fail_every": 7}, name="Night watch", tags=["harbour"]
+        )
         self.jobs["talker"] = self.submit("talker", {"lines": 5_000}, name="Talks a lot")
         self.jobs["failed"] = self.submit("child", {"number": 1, "fails": True}, name="Was refused")
         for name in ("definition", "family", "talker", "failed"):

@@ -4,6 +4,14 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.site import Site
 from tests.integration.program import wait_for
 
+NO_SOCKETS = """
+window.WebSocket = class {
+    static OPEN = 1;
+    constructor() { setTimeout(() => this.onclose?.({}), 10); }
+    close() {}
+};
+"""
+
 
 def sockets(context: BrowserContext) -> list[Page]:
     """A list that grows by the page of every WebSocket that is opened."""
@@ -61,7 +69,7 @@ def test_a_server_that_is_gone_is_told_and_what_happened_meanwhile_is_there_afte
 
 
 def test_without_a_live_plane_the_page_asks_again_and_says_so(page: Page, site: Site) -> None:
-    page.add_init_script("window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.({}), 10); } close() {} static OPEN = 1; };")
+    page.add_init_script(NO_SOCKETS)
     page.goto(site.address)
     expect(page.locator(".connection")).to_have_text("Fetching")
 

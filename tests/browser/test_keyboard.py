@@ -58,7 +58,8 @@ def test_the_live_region_does_not_chatter(page: Page, site: Site) -> None:
     page.evaluate("""() => {
         window.said = [];
         const region = document.querySelector('.unseen[role=status]');
-        new MutationObserver(() => window.said.push(region.textContent)).observe(region, {childList: true, characterData: true, subtree: true});
+        const watch = new MutationObserver(() => window.said.push(region.textContent));
+        watch.observe(region, {childList: true, characterData: true, subtree: true});
     }""")
 
     job_id = site.submit("family", {"size": 1_000, "fail_every": 3})

@@ -1,4 +1,4 @@
-"""The queue page: live without a reload, filters in the address, many roots with few elements, actions with a preview."""
+"""The queue page: live without a reload, filters in the address, many roots in few elements, actions with a preview."""
 
 from playwright.sync_api import Page, expect
 from tests.browser.site import Site
@@ -79,7 +79,9 @@ def test_cancelling_the_selected_says_what_it_touches_and_does_that(page: Page, 
 
 
 def test_a_definition_is_run_from_here_with_a_change(page: Page, site: Site) -> None:
-    site.post("/api/job-definitions", {"toml": 'id = "one"\nname = "One step"\n[step.only]\ntype = "family"\nsize = 3\n'})
+    site.post(
+        "/api/job-definitions", {"toml": 'id = "one"\nname = "One step"\n[step.only]\ntype = "family"\nsize = 3\n'}
+    )
     page.goto(site.address)
 
     page.keyboard.press("r")

@@ -50,7 +50,9 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + 14 * 20 + 5, box["y"] + 5, steps=4)
     page.mouse.up()
-    expect(page.get_by_role("region", name="Selected children")).to_contain_text("21 children selected: 18 completed, 3 failed")
+    expect(page.get_by_role("region", name="Selected children")).to_contain_text(
+        "21 children selected: 18 completed, 3 failed"
+    )
 
     cells.focus()
     for key in ("Escape", "Home", "ArrowRight", "Enter"):

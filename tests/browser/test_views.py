@@ -27,28 +27,29 @@ VIEWS = {
     "settings-health": ("/settings?tab=health", "dl"),
     "settings-tokens": ("/settings?tab=tokens", ".notice"),
     "settings-audit": ("/settings?tab=audit", "table"),
-    "settings-log": ("/settings?tab=log", "q-log .line"),
 }
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 SERIOUS = {"serious", "critical"}
+PICTURES = os.environ.get("QUAERO_PICTURES")  # a folder for pictures of every view, for people
+LOOKS = ["light-wide", "dark-phone"] + (["dark-wide", "light-phone"] if PICTURES else [])
 
 
-@pytest.fixture(params=["light", "dark"])
-def theme(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=LOOKS)
+def look(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=list(WIDTHS))
-def looked_at(request: pytest.FixtureRequest, browser: Browser, theme: str) -> Iterator[Page]:
-    size = WIDTHS[request.param]
-    context = watched(browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce"))  # type: ignore[arg-type]
+@pytest.fixture
+def looked_at(browser: Browser, look: str) -> Iterator[Page]:
+    theme, width = look.split("-")
+    context = watched(browser.new_context(viewport=WIDTHS[width], color_scheme=theme, reduced_motion="reduce"))  # type: ignore[arg-type]
     yield context.new_page()
     context.close()
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
-    looked_at: Page, shared: Site, theme: str, name: str
+    looked_at: Page, shared: Site, look: str, name: str
 ) -> None:
     address, there = VIEWS[name]
     errors: list[str] = []
@@ -63,7 +64,8 @@ def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
     assert not looked_at.evaluate("window.__broken")
     assert looked_at.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
     assert looked_at.evaluate("document.querySelectorAll('*').length") < 2_000
-    keep_picture(looked_at, f"{name}-{theme}")
+    if PICTURES:
+        looked_at.screenshot(path=Path(PICTURES) / f"{name}-{look}.png")
     assert not serious_findings(looked_at)
 
 
@@ -71,10 +73,3 @@ def serious_findings(page: Page) -> list[tuple[str, list[str]]]:
     """What axe finds. It puts styles of its own into the page, so nothing is asked of the page's policy after it."""
     found = Axe().run(page).response["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """A picture for people, where the environment says so."""
-    if folder := os.environ.get("QUAERO_PICTURES"):
-        width = page.viewport_size["width"] if page.viewport_size else 0
-        page.screenshot(path=Path(folder) / f"{name}-{width}.png")

@@ -8,6 +8,13 @@ import quaero
 app = quaero.App()
 
 
+async def _a_moment() -> None:
+    """Let others run before looking again."""
+    never = asyncio.ensure_future(asyncio.Event().wait())
+    await asyncio.wait({never}, timeout=0.05)
+    never.cancel()
+
+
 class Refused(Exception):
     """A failure with a message of its own."""
 
@@ -15,7 +22,9 @@ class Refused(Exception):
 @app.job(kind="family", max_attempts=1)
 async def family(job: quaero.JobContext, size: int = 100, fail_every: int = 0, gate: str = "") -> None:
     """Spawn `size` children; every so many fail; all wait for a file, if one is named."""
-    job.spawn_many("child", ({"number": n, "fails": bool(fail_every) and n % fail_every == 0, "gate": gate} for n in range(size)))
+    job.spawn_many(
+        "child", ({"number": n, "fails": bool(fail_every) and n % fail_every == 0, "gate": gate} for n in range(size))
+    )
 
 
 @app.job(kind="child", max_attempts=1)
@@ -23,7 +32,7 @@ async def child(job: quaero.JobContext, number: int, fails: bool = False, gate: 
     """Say a line, wait for the gate, end."""
     job.log.info("child %d begins", number)
     while gate and not Path(gate).exists():
-        await asyncio.sleep(0.05)
+        await _a_moment()
     if fails:
         raise Refused("the harbour is closed" if number % 2 else "the bridge is up")
     return {"number": number}

@@ -22,7 +22,7 @@ from quaero.gateway.subscription import Key, Subscription
 from quaero.gateway.topics import SubscriptionId, envelope, json_of
 
 SEND_SECONDS = 15.0
-MOST_SUBSCRIPTIONS = 32
+MOST_SUBSCRIPTIONS = 256  # all tabs of a browser share one connection
 MOST_WAITING = 256  # answers to a client's own messages that it has not read
 _FOR_EVER = float("inf")
 

@@ -21,6 +21,7 @@ let desk = null;
 let next = 1;
 let heard = 0;
 let incarnation = null;
+let takesPart = false;
 let shown = { state: "connecting", since: Date.now(), leads: false };
 
 /** How the connection stands: `connecting`, `live`, `resuming`, `stale`, `polling`; and since when. */
@@ -73,6 +74,7 @@ export function whileNotLive(work, ms = 3_000) {
 }
 
 function toDesk(asked) {
+  if (!takesPart) return; // what is wanted by then is said when it does
   if (desk) desk.asked(tab, asked);
   else channel?.postMessage({ to: LEADER, from: tab, asked });
 }
@@ -128,17 +130,26 @@ function hear({ data }) {
   if (data.message) receive(data.number, data.message);
 }
 
-/** Take part. Called once. */
+/** Take part. Called once. A tab is heard only when it holds its own lock, for by that the leader knows that it lives. */
 export function start() {
   if (!channel || !navigator.locks) {
+    takesPart = true;
     lead();
     return;
   }
+  navigator.locks.request(`quaero-tab-${tab}`, () => {
+    takesPart = true;
+    takeTurns();
+    sayAgain();
+    return new Promise(() => undefined); // held until this tab goes
+  });
+}
+
+function takeTurns() {
   channel.onmessage = hear;
-  navigator.locks.request(`quaero-tab-${tab}`, () => new Promise(() => undefined));
   navigator.locks.request(LEADER, () => {
     lead();
-    return new Promise(() => undefined); // held until this tab goes
+    return new Promise(() => undefined);
   });
   heard = performance.now();
   setInterval(() => {
