@@ -287,3 +287,63 @@ def test_the_demo_crawls_its_site_to_the_end(demo: Demo) -> None:
     up.send(signal.SIGTERM)
     assert up.wait() == 0
     assert not program.processes()
+
+
+# --- through a running server
+
+
+def test_commands_ask_the_server_that_runs_on_the_store(program: Program) -> None:
+    up, address = program.up()
+    sign = json.loads((program.place / "quaero.db.server").read_text())
+
+    job = program.run("submit", "add", "--payload", '{"a": 2, "b": 3}').stdout.strip()
+    program.ended(job)
+    followed = program.run("logs", job, "-f").stdout
+    asked = program.run("list", "--server", address, "--json").stdout
+    audit = http("GET", f"{address}/api/audit")[1]["entries"]
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    alone = program.json("show", job)
+
+    assert sign["url"] == address
+    assert "Status changed: completed" in followed
+    assert [one["id"] for one in json.loads(asked)["jobs"]] == [job]
+    assert [(entry["action"], entry["target"]) for entry in audit] == [("POST /api/jobs", job)]
+    assert not (program.place / "quaero.db.server").exists()
+    assert alone["status"] == "completed"
+
+
+def test_following_goes_on_over_a_gateway_that_is_killed(program: Program) -> None:
+    up, _ = program.up()
+    job = program.run("submit", "generator", "--payload", '{"log_count": 500, "log_delay_ms": 10}').stdout.strip()
+    following = program.start("logs", job, "-f", "--json")
+    following.until('"seq"', on="out")
+
+    for pid, words in program.processes().items():
+        if "quaero.app gateway" in words:
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "starting it again" in up.err, "the gateway again")
+    program.ended(job)
+
+    assert following.wait() == 0
+    wait_for(lambda: following.out.endswith("\n"), "the last line")
+    seqs = [json.loads(line)["seq"] for line in following.out.splitlines()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert len(seqs) == program.json("show", job)["log_head"]
+
+
+def test_watch_shows_the_queue_and_a_tree_and_gives_the_terminal_back(program: Program) -> None:
+    program.run("init")
+    job = program.run("run", tree(program), "--app", "tests.integration.apps", "--json").stdout
+    name = json.loads(job)["name"]
+    terminal = Terminal(program, "watch")
+
+    terminal.until("20 completed")
+    terminal.type("\r")
+    terminal.until(f"{name} (job 1)")
+    terminal.type("\x1b[D")
+    terminal.type("q")
+
+    assert terminal.wait() == 0
+    assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h") >= 0
+    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")

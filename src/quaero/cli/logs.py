@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -79,7 +78,7 @@ class Lines:
 
     def line(self, entry: "Entry") -> str:
         """The line of an entry; further lines of its message are set in."""
-        moment = datetime.fromisoformat(entry.timestamp).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        moment = output.clock_time(entry.timestamp)
         source = f"{clean(entry.step)}/{entry.job_id}" if entry.step else entry.job_id
         message = entry.message if self._raw else clean(entry.message, colours=self._colours).replace("\n", CONTINUED)
         return f"{moment} {entry.level:<5} [{source}] {message}"

@@ -27,6 +27,7 @@ COMMANDS = {
     "list": "quaero.cli.jobs:list_",
     "show": "quaero.cli.jobs:show",
     "logs": "quaero.cli.logs:logs",
+    "watch": "quaero.cli.watching:watch",
     "cancel": "quaero.cli.actions:cancel",
     "retry": "quaero.cli.actions:retry",
     "rerun": "quaero.cli.actions:rerun",

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from quaero.domain.printable import clean, one_line
@@ -38,6 +39,11 @@ def raw_json(encoded: bytes) -> None:
     import msgspec
 
     result(msgspec.json.format(encoded, indent=2).decode())
+
+
+def clock_time(timestamp: str) -> str:
+    """An RFC 3339 time as the clock on this machine's wall shows it, with milliseconds."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 def flush() -> None:
