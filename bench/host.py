@@ -15,11 +15,9 @@ import uvloop
 
 from bench.lab import settings_of
 from bench.slowdisk import SlowDisk
-from quaero.app import make_worker
-from quaero.doorbell.local import LocalDoorbell
+from quaero.app import make_worker, open_doorbell
 from quaero.gateway.server import bind, serve
 from quaero.gateway.state import Gateway
-from quaero.storage.sqlite import database_path
 from quaero.storage.sqlstore import SqlStore
 
 APP = "bench.jobs:app"
@@ -30,7 +28,7 @@ class Host:
 
     def __init__(self, place: Path, executors: int, fsync_ms: float) -> None:
         self.settings = settings_of(place, executors)
-        self.bell = LocalDoorbell(database_path(self.settings.store.url))
+        self.bell = open_doorbell(self.settings.store.url)
         self.commits = 0
         disk = SlowDisk(fsync_ms / 1000) if fsync_ms else None
         self.store = SqlStore.open(

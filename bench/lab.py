@@ -36,9 +36,9 @@ def folder() -> Iterator[Path]:
 
 
 def settings_of(place: Path, executors: int = 2) -> Settings:
-    """Settings of a store in a folder."""
+    """Settings of a store in a folder, or of the one that BENCH_STORE names."""
     flags = {
-        "store.url": f"sqlite:///{place / 'store.db'}",
+        "store.url": os.environ.get("BENCH_STORE") or f"sqlite:///{place / 'store.db'}",
         "queue.executors": executors,
         "jobs.definitions_dir": str(place / "definitions"),
     }
@@ -46,14 +46,29 @@ def settings_of(place: Path, executors: int = 2) -> Settings:
 
 
 @contextmanager
+def environ(**values: str) -> Iterator[None]:
+    """Variables for the processes started in this block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def process(*command: str, place: Path, stdin: int = subprocess.DEVNULL) -> Iterator["subprocess.Popen[bytes]"]:
     """A child with its output at `stdout`, its complaints in `place`, and the end of it at the end."""
-    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    variables = {**os.environ, "PYTHONPATH": PYTHONPATH}
     with (place / "stderr").open("ab") as complaints:
         child = subprocess.Popen(
             command,
             cwd=place,
-            env=environ,
+            env=variables,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=complaints,

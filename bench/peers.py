@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import probe
 from bench.figures import Samples
-from bench.lab import PYTHONPATH, Lab, folder, process
+from bench.lab import PYTHONPATH, Lab, environ, folder, process
 
 PATIENCE_SECONDS = 120
 
@@ -34,7 +34,7 @@ def huey_drain(lab: Lab) -> Samples:
     """Huey on SQLite, waiting for the disk, and two worker processes."""
     if importlib.util.find_spec("huey") is None:
         return {}
-    with folder() as place, _environ(BENCH_HUEY=str(place / "huey.db")):
+    with folder() as place, environ(BENCH_HUEY=str(place / "huey.db")):
         program = ("-m", "huey.bin.huey_consumer", "bench.huey_jobs.huey")
         worker = (*program, "-w", "2", "-k", "process", "-q", "-d", "0.01", "-m", "0.1")
         return _measure("huey", "bench.huey_jobs", lab.size(50_000, 10_000), worker, place)
@@ -42,10 +42,10 @@ def huey_drain(lab: Lab) -> Samples:
 
 def _measure(name: str, module: str, n: int, worker: tuple[str, ...], place: Path) -> Samples:
     probe.create(place / "probe")
-    with _environ(BENCH_PROBE=str(place / "probe")):
+    with environ(BENCH_PROBE=str(place / "probe")):
         command = [sys.executable, "-m", "bench.sending", module, str(n)]
-        environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
-        sent = float(subprocess.run(command, cwd=place, env=environ, check=True, capture_output=True).stdout)
+        variables = {**os.environ, "PYTHONPATH": PYTHONPATH}
+        sent = float(subprocess.run(command, cwd=place, env=variables, check=True, capture_output=True).stdout)
         with process(sys.executable, *worker, place=place):
             seconds = _drained(place / "probe", n + 1)
     return {f"{name} drain": n / seconds, f"{name} enqueue": n / sent}
@@ -69,7 +69,7 @@ def _redis(server: str, place: Path) -> Iterator[None]:
         port = free.getsockname()[1]
     with process(server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(place), place=place):
         _await_port(port)
-        with _environ(BENCH_REDIS=f"redis://127.0.0.1:{port}/0"):
+        with environ(BENCH_REDIS=f"redis://127.0.0.1:{port}/0"):
             yield
 
 
@@ -83,14 +83,3 @@ def _await_port(port: int) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.01)
-
-
-@contextmanager
-def _environ(**values: str) -> Iterator[None]:
-    """Variables for the processes started in this block."""
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            del os.environ[name]

@@ -124,6 +124,14 @@ class PostgresConnection:
         """Several statements without parameters."""
         self.handle.execute(sql.encode())
 
+    def last_of(self, sql: str) -> int:
+        """What the last of several statements without parameters, sent as one message, answers: a number."""
+        results = self.handle.execute(sql.encode()).results()
+        answer = 0
+        for result in results:
+            answer = result.fetchone()[0] if result.description is not None and result.rowcount else answer
+        return answer
+
     def member(self, column: str) -> str:
         """SQL for membership in a bound list."""
         return f"{column} = any(?)"

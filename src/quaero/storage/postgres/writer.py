@@ -38,14 +38,13 @@ COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.Uniqu
 
 # Plans are steered away from whole tables: with yesterday's statistics a join by a list of ids looks like one of them.
 # `synchronous_commit = off` would break the promise that what is answered is kept.
-_SETTINGS = """
-select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
- set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
- set_config('statement_timeout', '30s', true), set_config('lock_timeout', '10s', true),
- set_config('idle_in_transaction_session_timeout', '15s', true),
- set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'
-  else current_setting('synchronous_commit') end, true),
- (extract(epoch from clock_timestamp()) * 1000000)::bigint"""
+_STEERED = "set local enable_seqscan = off; set local jit = off"
+_BEGIN = f"""
+begin; {_STEERED}; set local enable_hashjoin = off; set local enable_mergejoin = off;
+set local statement_timeout = '30s'; set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = '15s';
+select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
+select (extract(epoch from clock_timestamp()) * 1000000)::bigint"""
+_BEGIN_READING = f"begin isolation level repeatable read read only; {_STEERED}; set local statement_timeout = '60s'"
 
 
 class PostgresWriter:
@@ -120,8 +119,7 @@ class PostgresWriter:
             self._db = PostgresConnection(self.url)
         db = self._db
         try:
-            db.run("begin")
-            server = db.rows(_SETTINGS)[0][-1]
+            server = db.last_of(_BEGIN)
             now = self._clock.now() if self._clock is not None else server
             locks = RowLocks(db, footprint)
             ledger = SqlLedger(db, now=now, locks=locks, **self._options)  # type: ignore[arg-type]
@@ -185,7 +183,7 @@ class PostgresWriter:
         """This thread's connection, in a transaction that sees one moment."""
         with translated(self.name):
             db = self._reader()
-            db.run("begin isolation level repeatable read read only")
+            db.script(_BEGIN_READING)
             try:
                 yield db
             finally:

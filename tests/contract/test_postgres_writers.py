@@ -1,0 +1,170 @@
+"""Many writers of one PostgreSQL store at once: whatever they do to the same trees, every count stays exact."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from tests import postgres
+
+from quaero.domain.errors import Conflict
+from quaero.domain.facts import How
+from quaero.domain.job import Job
+from quaero.domain.status import JobStatus as S
+from quaero.engine.lifecycle.cancel import advance, cancel
+from quaero.engine.lifecycle.retry import retry
+from quaero.storage.doctor import examine
+from quaero.storage.port import EntryFilter
+from quaero.storage.postgres.connection import PostgresConnection
+from quaero.storage.sqlstore import SqlStore
+from quaero.testing import Bench, FakeClock, Hand
+from quaero.testing.factories import a_child, a_limit, a_root, an_error, began, ended, lines, spawned
+
+pytestmark = pytest.mark.anyio
+WORKERS = 4
+DEPTH = 4
+PATIENCE = 90.0  # seconds
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with postgres.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def stores(url: str, clock: FakeClock) -> AsyncIterator[list[SqlStore]]:
+    """Openings of one store, each with a writer thread and connections of its own; in order at the end."""
+    async with AsyncExitStack() as stack:
+        opened = [SqlStore.open(url, clock=clock, rng=random.Random(n)) for n in range(WORKERS)]
+        for store in opened:
+            await stack.enter_async_context(store)
+        yield opened
+    db = PostgresConnection(url)
+    findings = examine(db, clock.now())
+    db.close()
+    assert findings == []
+
+
+async def work(hand: Hand, seed: int, fan: int, failing: float = 0.0) -> int:
+    """Take jobs and run them until nothing is left to do: those above the last level spawn `fan` children each."""
+    rng = random.Random(seed)
+    done = idle = 0
+    while idle < 40:
+        jobs = await hand.take(rng.choice([1, 3, 10]))
+        if not jobs:
+            await hand.store.write(advance, 100)
+            stats = await hand.store.stats()
+            open_ones = stats.counts.pending + stats.counts.running + stats.counts.waiting
+            idle = idle + 1 if not open_ones else 0
+            if not open_ones:
+                return done
+            continue
+        facts = []
+        for job in jobs:
+            facts.append(began(job))
+            if rng.random() < 0.3:
+                facts.append(lines(job, f"at level {job.depth}"))
+            if job.depth < DEPTH - 1:
+                facts.append(spawned(job, [a_child(payload={"n": n}) for n in range(fan)]))
+        await hand.tell(*facts)
+        ends = []
+        for job in jobs:
+            fails = rng.random() < failing
+            ends.append(ended(job, How.FAILED, error=an_error("odd", final=True)) if fails else ended(job))
+        await hand.tell(*ends)
+        done += len(jobs)
+    return done
+
+
+async def test_four_workers_finish_trees_four_levels_deep(stores: list[SqlStore], clock: FakeClock) -> None:
+    bench = await Bench.set_up(stores[0], clock)
+    hands = [bench.hand, *[await Hand.start(store, bench.hand.kinds) for store in stores[1:]]]
+    roots = [await bench.root() for _ in range(3)]
+
+    async with asyncio.timeout(PATIENCE):
+        done = await asyncio.gather(*(work(hand, seed, 3) for seed, hand in enumerate(hands)))
+
+    assert sum(done) == 3 * (1 + 3 + 9 + 27)
+    for root_id in roots:
+        job = await bench.job(root_id)
+        assert (S(job.status), job.below.completed) == (S.COMPLETED, 39)
+        page = await bench.store.entries(root_id, EntryFilter(), limit=100_000)
+        assert [entry.seq for entry in page.entries] == list(range(1, page.head + 1))
+
+
+async def test_what_fails_is_cancelled_and_retried_meanwhile_stays_exact(
+    stores: list[SqlStore], clock: FakeClock
+) -> None:
+    bench = await Bench.set_up(stores[0], clock)
+    hands = [bench.hand, *[await Hand.start(store, bench.hand.kinds) for store in stores[1:]]]
+    roots = [await bench.root(a_root(max_attempts=1)) for _ in range(6)]
+
+    async def disturb() -> None:
+        rng = random.Random(7)
+        for _ in range(25):
+            store, root_id = rng.choice(stores), rng.choice(roots)
+            script, options = rng.choice([(cancel, ()), (retry, (True,)), (retry, ())])
+            try:
+                await store.write(script, root_id, *options)  # type: ignore[arg-type]
+            except Conflict:
+                continue
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(disturb(), *(work(hand, seed, 3, failing=0.1) for seed, hand in enumerate(hands)))
+        await asyncio.gather(*(work(hand, seed, 3) for seed, hand in enumerate(hands)))
+
+    assert all(S(job.status).is_terminal for job in await bench.store.jobs_by_id(roots))
+
+
+async def test_a_limit_is_kept_by_all_workers_together(stores: list[SqlStore], clock: FakeClock) -> None:
+    bench = await Bench.set_up(stores[0], clock)
+    hands = [bench.hand, *[await Hand.start(store, bench.hand.kinds) for store in stores[1:]]]
+    parent = await bench.running()
+    children = [a_child(payload={"n": n}, limit=a_limit(f"host {n % 3}", 2)) for n in range(60)]
+    await bench.hand.spawn(parent, children)
+    held: dict[int, int] = {}
+    most = 0
+
+    async def run(hand: Hand) -> None:
+        nonlocal most
+        while sum(held.values()) or (await bench.job(parent.id)).tally.pending:
+            jobs = await hand.take(4)
+            for job in jobs:
+                held[job.limit_id or 0] = held.get(job.limit_id or 0, 0) + 1
+            most = max(most, *held.values(), 0)
+            await hand.end(*jobs)
+            for job in jobs:
+                held[job.limit_id or 0] -= 1
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(run(hand) for hand in hands))
+    await bench.hand.end(parent)
+
+    assert most == 2
+    assert (await bench.job(parent.id)).tally.completed == 60
+
+
+async def test_jobs_held_twice_are_never_seen(stores: list[SqlStore], clock: FakeClock) -> None:
+    bench = await Bench.set_up(stores[0], clock)
+    hands = [bench.hand, *[await Hand.start(store, bench.hand.kinds) for store in stores[1:]]]
+    await bench.family(800)
+    seen: list[int] = []
+
+    async def all_of(hand: Hand) -> None:
+        empty = 0
+        while empty < 3:
+            jobs: list[Job] = await hand.take(7)
+            seen.extend(job.id for job in jobs)
+            empty = 0 if jobs else empty + 1
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(all_of(hand) for hand in hands))
+
+    assert len(seen) == len(set(seen)) == 800
