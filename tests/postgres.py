@@ -10,7 +10,7 @@ import secrets
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -47,27 +47,49 @@ def database(name: str) -> str:
 def _template() -> str:
     name = f"quaero_template_{secrets.token_hex(4)}"
     with psycopg.connect(server(), autocommit=True) as db:
-        db.execute(f"create database {name}")
+        db.execute(f"create database {name}".encode())
     store = SqlStore.open(database(name))
     store._backend.close()
     store._commits.close()
     store._pool.shutdown()
-    atexit.register(drop, name)
+    atexit.register(_remove, name)
     return name
 
 
+_unused: list[str] = []
+
+
 def create() -> str:
-    """The name of a new database that holds an empty store."""
+    """The name of a database that holds an empty store."""
+    if _unused:
+        name = _unused.pop()
+        _empty(name)
+        return name
     name = f"quaero_{secrets.token_hex(6)}"
     with psycopg.connect(server(), autocommit=True) as db:
-        db.execute(f"create database {name} template {_template()}")
+        db.execute(f"create database {name} template {_template()}".encode())
+    atexit.register(_remove, name)
     return name
 
 
 def drop(name: str) -> None:
-    """Remove a database, whoever is connected to it."""
+    """Give a database back, whoever is connected to it: to remove it would cost a checkpoint, and the next is used."""
     with psycopg.connect(server(), autocommit=True) as db:
-        db.execute(f"drop database if exists {name} with (force)")
+        db.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+    _unused.append(name)
+
+
+def _empty(name: str) -> None:
+    with psycopg.connect(database(name), autocommit=True) as db:
+        tables = [row[0] for row in db.execute("select tablename from pg_tables where schemaname = 'public'")]
+        db.execute(f"truncate {', '.join(set(tables) - {'migration', 'meta'})} restart identity".encode())
+        db.execute("alter sequence job_id restart")
+        db.execute("insert into job(id, root_id, kind, status, is_branch) values(0, 0, 'service', 2, 1)")
+
+
+def _remove(name: str) -> None:
+    with suppress(psycopg.Error), psycopg.connect(server(), autocommit=True) as db:
+        db.execute(f"drop database if exists {name} with (force)".encode())
 
 
 @contextmanager

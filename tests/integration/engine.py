@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from quaero.app import make_worker, open_doorbell, open_store_and_bell
 from quaero.domain.definitions import parse
@@ -35,6 +36,10 @@ PATIENCE = 40.0
 ALL = 2_000_000
 
 
+BOTH_STORES = pytest.mark.parametrize("kind_of_store", ["sqlite", "postgres"], indirect=True)
+STORES: dict[Path, str] = {}  # of folders whose store lies elsewhere
+
+
 def settings_for(
     place: Path, *, logs: Mapping[str, Any] | None = None, jobs: Mapping[str, Any] | None = None, **queue: Any
 ) -> Settings:
@@ -43,7 +48,7 @@ def settings_for(
     for name in ("lease", "heartbeat", "grace"):
         given[name] = round(given[name] * 1e6)
     return Settings(
-        store=StoreSection(url=f"sqlite:///{place}/quaero.db"),
+        store=StoreSection(url=STORES.get(place) or f"sqlite:///{place}/quaero.db"),
         queue=Queue(**given),
         logs=Logs(**logs or {}),
         jobs=Jobs(**{"definitions_dir": str(place / "job-definitions"), **(jobs or {})}),

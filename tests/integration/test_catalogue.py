@@ -5,12 +5,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from tests.integration.engine import running, settings_for, status
+from tests.integration.engine import BOTH_STORES, running, settings_for, status
 
 from quaero.domain.job import Job
 from quaero.storage.port import JobFilter
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 
 def write(folder: Path, name: str, text: str) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.engine import Engine, error, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, error, running, settings_for, status
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 DEATHS = {"segfault": "signal SIGSEGV", "exit": "exit code 7", "abort": "signal SIGABRT"}
 

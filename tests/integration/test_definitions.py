@@ -5,11 +5,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from tests.integration.engine import Engine, error, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, error, running, settings_for, status
 
 from quaero.domain.job import Job
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 
 async def steps(engine: Engine, root_id: int) -> dict[str, Job]:

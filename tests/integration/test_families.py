@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.engine import Engine, error, result, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, error, result, running, settings_for, status
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 
 @pytest.mark.parametrize("kind", ["parent", "parent_plain"])
@@ -56,7 +56,7 @@ async def test_jobs_of_one_limit_key_begin_apart_from_each_other(engine: Engine)
 
     begun = sorted(job.started_at for job in await engine.children(root.id))
     gaps = [later - earlier for earlier, later in pairwise(begun)]
-    assert min(gaps) >= 150_000
+    assert min(gaps) >= 100_000  # reserved 0.2 s apart; what comes between that and the start varies
     assert max(gaps) <= 900_000
 
 

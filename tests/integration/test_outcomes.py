@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.integration.engine import Engine, error, result, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, error, result, running, settings_for, status
 
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.retry import retry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 
 @pytest.mark.parametrize("executors", [1, 2])

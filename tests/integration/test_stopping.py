@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.integration.engine import Engine, error, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, error, running, settings_for, status
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 
 def is_alive(pid: int) -> bool:

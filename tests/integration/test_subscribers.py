@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.engine import Engine, running, settings_for, status
+from tests.integration.engine import BOTH_STORES, Engine, running, settings_for, status
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, BOTH_STORES]
 
 APP = "tests.integration.listeners"
 

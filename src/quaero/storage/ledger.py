@@ -179,7 +179,7 @@ class SqlLedger(LeafMap):
 
     def not_being_cancelled(self, jobs: list[Job]) -> list[Job]:
         """These jobs but for those whose trees somebody is about to cancel; the lists are true until the commit."""
-        if not self.locks.are_shared or not jobs:
+        if not jobs:
             return jobs
         free = self.locks.cancelling({job.root_id for job in jobs}.difference(self._jobs))
         for root_id, text in free.items():

@@ -126,10 +126,10 @@ class PostgresConnection:
 
     def last_of(self, sql: str) -> int:
         """What the last of several statements without parameters, sent as one message, answers: a number."""
-        results = self.handle.execute(sql.encode()).results()
         answer = 0
-        for result in results:
-            answer = result.fetchone()[0] if result.description is not None and result.rowcount else answer
+        for result in self.handle.execute(sql.encode()).results():
+            row = result.fetchone() if result.description is not None else None
+            answer = row[0] if row is not None else answer
         return answer
 
     def member(self, column: str) -> str:

@@ -41,7 +41,8 @@ COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.Uniqu
 _STEERED = "set local enable_seqscan = off; set local jit = off"
 _BEGIN = f"""
 begin; {_STEERED}; set local enable_hashjoin = off; set local enable_mergejoin = off;
-set local statement_timeout = '30s'; set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = '15s';
+set local statement_timeout = '30s'; set local lock_timeout = '10s';
+set local idle_in_transaction_session_timeout = '15s';
 select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint"""
 _BEGIN_READING = f"begin isolation level repeatable read read only; {_STEERED}; set local statement_timeout = '60s'"
