@@ -53,7 +53,9 @@ class Host:
         """Be a gateway until told to stop."""
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        await serve(Gateway(self.store, "bench"), listener, stop=self.stop, on_ready=lambda: self.ready(port))
+        await serve(
+            Gateway(self.store, "bench", bell=self.bell), listener, stop=self.stop, on_ready=lambda: self.ready(port)
+        )
 
     def ready(self, port: int = 0) -> None:
         """Say so, and begin to answer."""

@@ -14,12 +14,14 @@ One tail per watched tree reads once for all its viewers; one view per filter cl
 """
 
 import asyncio
+import logging
+import random
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from quaero.clock import Clock
 from quaero.domain.cursor import parse_cursor
-from quaero.domain.errors import NotFound
+from quaero.domain.errors import NotFound, StoreUnavailable
 from quaero.gateway.finding import find_job
 from quaero.gateway.following import Following
 from quaero.gateway.kin import Kin
@@ -37,7 +39,11 @@ from quaero.storage.port import EntryFilter, Store, StretchPage
 BEHIND_READERS = 4  # viewers that lag and read at the same time
 BEHIND_CHANGES = 50_000  # entries
 SCOPE_SECONDS = 2.0  # what a scope is made of never changes, but its job may be deleted
+SHED_SHARE = 20  # one viewer of so many is sent away each second, while it is too much
+SHED_RETRY_MS = (5_000, 15_000)
 TICK = 1.0  # seconds between looks for viewers that have been quiet and trees nobody watches
+
+log = logging.getLogger(__name__)
 
 
 class AtTheEnd(Exception):
@@ -109,6 +115,8 @@ class Feed:
         with tail.held():
             view = tail.view(scope)
             await view.ready.wait()
+            if tail.is_broken:
+                raise StoreUnavailable(f"the feed of tree {scope.root_id} broke off: try again")
             start = await self._start(tail, view, cursor, limit, closed_too)
             return Following(self, view, start)
 
@@ -165,7 +173,7 @@ class Feed:
     async def _tail(self, root_id: int) -> Tail:
         async with self._opening:
             tail = self._tails.get(root_id)
-            if tail is None:
+            if tail is None or tail.is_broken:
                 marks = await self._store.marks([root_id])
                 if not marks:
                     raise NotFound(f"there is no job {root_id}")
@@ -237,3 +245,15 @@ class Feed:
                 if not tail.tidy(now):
                     del self._tails[root_id]
                     await tail.close()
+            if self.pace.is_overloaded:
+                self._shed()
+
+    def _shed(self) -> None:
+        """Send some viewers to other gateways, or back when there is less to do."""
+        everybody = [
+            following for tail in self._tails.values() for v in tail.views.values() for following in v.followings
+        ]
+        some = random.sample(everybody, len(everybody) // SHED_SHARE)
+        log.warning("flushing costs more than there is: %d of %d viewers are sent away", len(some), len(everybody))
+        for following in some:
+            following.leave(random.randint(*SHED_RETRY_MS))

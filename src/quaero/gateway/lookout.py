@@ -59,6 +59,8 @@ class Lookout:
                 await self._look()
             except StoreUnavailable as error:
                 log.warning("viewers wait: %s", error)
+            except Exception:
+                log.exception("a look at what moved failed; the next one follows")
             await self._bell.wait(POLL_EVERY)
             rest = began + LOOK_EVERY - self._clock.monotonic()
             if rest > 0:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.types import Send
 
-from quaero.domain.errors import InvalidInput, NotFound
+from quaero.domain.errors import InvalidInput, NotFound, StoreUnavailable
 from quaero.domain.wire import parse_id
 from quaero.gateway.answers import Answer, Sendable
 from quaero.gateway.channel import Channel, chunk
@@ -132,9 +132,10 @@ class EventStream:
         async def work() -> None:
             try:
                 await waiting
-            except Exception as error:
-                if not isinstance(error, TimeoutError):
-                    log.exception("a stream of tree %s broke off", following.root_id)
+            except (TimeoutError, StoreUnavailable):
+                self.close()  # it comes again, and loses nothing
+            except Exception:
+                log.exception("a stream of tree %s broke off", following.root_id)
                 self.close()
             self._work = None
             self._push()

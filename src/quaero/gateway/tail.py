@@ -51,6 +51,7 @@ class Tail:
         self.root_id = root_id
         self.head = head
         self.oldest = 1
+        self.is_broken = False
         self.views: dict[Scope, View] = {}
         self._tree = f"{store.incarnation}.{root_id}.".encode()
         self._store = store
@@ -99,7 +100,7 @@ class Tail:
                 del self.views[view.scope]
         for job_id in set(self._watched) - {self.root_id} - {scope.job_id for scope in self.views}:
             self._lookout.unwatch(job_id, self._watched.pop(job_id))
-        return bool(self.views or self._hearers or self._held)
+        return bool(self.views or self._hearers or self._held) and not self.is_broken
 
     def _watch(self, job_id: int) -> None:
         if job_id in self._watched:
@@ -137,8 +138,10 @@ class Tail:
         return Changes(position, to, found) if to > position else None
 
     async def flushed(self) -> None:
-        """Wait for the next flush."""
+        """Wait for the next flush. Raises StoreUnavailable when there will be none."""
         await asyncio.shield(self._flushed)
+        if self.is_broken:
+            raise StoreUnavailable(f"the feed of tree {self.root_id} broke off: try again")
 
     # --- following
 
@@ -160,8 +163,20 @@ class Tail:
             except StoreUnavailable as error:
                 log.warning("viewers of %s wait: %s", self.root_id, error)
                 self._dirty.set()
+            except Exception:
+                log.exception("the feed of tree %s broke off; its viewers come again", self.root_id)
+                self._break_off()
+                return
             interval = self._pace.after(self.root_id, time.thread_time() - spent)
             await self._pause(began + interval - self._clock.monotonic())
+
+    def _break_off(self) -> None:
+        self.is_broken = True
+        for view in self.views.values():
+            view.ready.set()
+            for following in list(view.followings):
+                following.close()
+        self._flushed.set_result(None)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from quaero.domain.status import WORDS
+from quaero.domain.status import TERMINAL, WORDS
 from quaero.domain.tally import progress_text
 from quaero.domain.wire import WireTally, log_head, wire_tally
 from quaero.domain.wiretree import WireStepState, wire_step_state
@@ -12,6 +12,7 @@ from quaero.storage.port import Standing
 
 Mode = Literal["tail", "resume", "reset"]
 VERSION = 1
+_TERMINAL = frozenset(status.word for status in TERMINAL)
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -44,6 +45,13 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: list[WireStepState]
     log_head: int
     reopened: bool = False
+
+    @property
+    def shown(self) -> object:
+        """What it shows; numbers that move with every line say nothing new by themselves."""
+        job, end = self.job, self.log_head if self.job.status in _TERMINAL else 0
+        steps = [(step.status, step.tally) for step in self.steps]
+        return job.status, bytes(job.progress), job.tally, job.round, steps, end, self.reopened
 
 
 class Ping(msgspec.Struct, frozen=True):

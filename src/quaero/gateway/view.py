@@ -48,7 +48,7 @@ class View:
         self._cuts: list[Cut] = []
         self._size = 0
         self._selection = Selection(scope, kin)
-        self._told = b""
+        self._told: object = None
         self._ping: tuple[tuple[int, int, int], Part] | None = None
         self._reaching = asyncio.Lock()
 
@@ -150,11 +150,11 @@ class View:
         was_terminal = self.is_terminal
         self.is_terminal = standing.job.is_terminal
         told = told_status(standing, reopened=was_terminal and not self.is_terminal)
-        data = encode(told)
-        if data != self._told:
-            self._told = data
+        shown = told.shown
+        if shown != self._told:
+            self._told = shown
             self.log_head = told.log_head
-            self.status = Part("status", data)
+            self.status = part("status", told)
             self.status_no += 1
             self.has_news = True
 

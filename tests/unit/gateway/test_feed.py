@@ -212,3 +212,60 @@ async def test_changes_of_status_come_from_a_position_on(live: Gateway, worker: 
 async def test_nobody_is_followed_who_does_not_exist(live: Gateway) -> None:
     with pytest.raises(NotFound):
         await live.feed.scope(99)
+
+
+async def test_store_reads_grow_with_trees_not_with_viewers(
+    live: Gateway, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(100):
+        await worker.log(job, f"more {n}")
+    reads = 0
+    read = type(live.store)._read_in  # type: ignore[attr-defined]
+
+    async def counted(*args: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(*args)
+
+    monkeypatch.setattr(type(live.store), "_read_in", counted)
+    tree = f"{live.store.incarnation}.{job.root_id}."
+    cursors = [f"{tree}{n % 90}" for n in range(200)] + [None] * 200
+
+    viewers = await asyncio.gather(*(watch(live, job.id, cursor=cursor) for cursor in cursors))
+    for viewer in viewers:
+        while viewer.at < 111:
+            await viewer.take()
+
+    assert reads < 40
+
+
+async def test_a_feed_that_breaks_sends_its_viewers_to_come_again(
+    live: Gateway, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = await watch(live, job.id)
+    await viewer.has(*range(1, 12))
+    await viewer.until("status")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(live.store), "stretches", None)
+        await worker.log(job, "one more")
+        with pytest.raises(StopAsyncIteration):
+            await viewer.until("end")
+
+    again = await watch(live, job.id, cursor=f"{live.store.incarnation}.{job.root_id}.{viewer.at}")
+    await again.has(12)
+
+
+async def test_an_overloaded_gateway_sends_some_viewers_away(
+    live: Gateway, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewers = [await watch(live, job.id) for _ in range(40)]
+    monkeypatch.setattr(type(live.feed.pace), "is_overloaded", True)
+
+    taking = {asyncio.ensure_future(viewer.until("bye")) for viewer in viewers}
+    done, others = await asyncio.wait(taking, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+
+    for task in others:
+        task.cancel()
+    assert 0 < len(done) <= 4
+    assert all(task.result()["retry_ms"] >= 5_000 for task in done)
