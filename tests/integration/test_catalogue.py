@@ -7,7 +7,9 @@ from textwrap import dedent
 import pytest
 from tests.integration.engine import BOTH_STORES, running, settings_for, status
 
+from quaero.domain.definitions import parse
 from quaero.domain.job import Job
+from quaero.engine.lifecycle.catalogue import replace_definition
 from quaero.storage.port import JobFilter
 
 pytestmark = [pytest.mark.anyio, BOTH_STORES]
@@ -128,3 +130,45 @@ async def test_a_definition_becomes_runnable_when_somebody_announces_its_kind(tm
 
         assert {status(root) for root in await engine.until(ran, "the automatic run")} == {"completed"}
         assert await engine.store.rows("select problem from definition") == [(None,)]
+
+
+async def test_what_was_made_through_the_api_starts_by_itself_too(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path), workers=0) as engine:
+        mine = parse('id = "mine"\nname = "Mine"\nauto_start = true\n[step.one]\ntype = "add"\n')
+        await engine.store.write(replace_definition, mine)
+        await engine.start("tests.integration.apps")
+
+        async def done() -> list[Job]:
+            page = await engine.store.jobs(JobFilter(roots=True))
+            return [job for job in page.jobs if job.is_terminal]
+
+        [root] = await engine.until(done, "the automatic run")
+
+        assert (root.name, status(root)) == ("Mine", "completed")
+
+
+async def test_a_schedule_of_another_version_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    write(tmp_path / "job-definitions", "good", 'id = "good"\nschedule = "0 4 * * *"\n[step.one]\ntype = "add"\n')
+    async with running(settings_for(tmp_path, lease=1.0, heartbeat=0.2)) as engine:
+
+        async def loaded() -> bool:
+            return bool(await engine.store.rows("select 1 from definition where id = 'good' and next_at > 0"))
+
+        await engine.until(loaded, "the definition")
+        odd = parse('id = "a-strange-one"\nschedule = "0 4 * * *"\n[step.one]\ntype = "add"\n')
+        await engine.store.write(replace_definition, odd)
+        await engine.store.write(
+            lambda ledger: (
+                ledger.run("update definition set body = '{}' where id = 'a-strange-one'"),
+                ledger.run("update definition set next_at = 1"),
+            )
+        )
+
+        async def ran() -> list[Job]:
+            return (await engine.store.jobs(JobFilter(definition="good"))).jobs
+
+        async def told() -> bool:
+            return bool(await engine.store.rows("select 1 from definition where problem like '%validate%'"))
+
+        assert await engine.until(ran, "the run of the good one")
+        assert await engine.until(told, "the reason of the other")

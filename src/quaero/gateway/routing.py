@@ -150,15 +150,17 @@ class Router:
         bucket.append((parts, {}))
         return bucket[-1][1]
 
-    def _find(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
-        plain = self._plain.get(path)
-        if plain is not None:
+    def _find(self, path: str, method: str) -> tuple[dict[str, Route], dict[str, str]]:
+        """The routes of a path by their methods. A name that is also a word of ours (`/validate`) is still a name."""
+        plain = self._plain.get(path, {})
+        if method in plain:
             return plain, {}
         given = path.split("/")
         for shape, methods in self._shaped.get(len(given), ()):
-            if all(want == part or want[:1] == "{" for want, part in zip(shape, given, strict=True)):
+            fits = all(want == part or want[:1] == "{" for want, part in zip(shape, given, strict=True))
+            if fits and (method in methods or not plain):
                 return methods, {w[1:-1]: p for w, p in zip(shape, given, strict=True) if w[:1] == "{"}
-        return {}, {}
+        return plain, {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever goes wrong is answered too, as a problem."""
@@ -187,8 +189,8 @@ class Router:
         await (_while_connected(receive, sending) if isinstance(answer, Stream) else sending)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
-        methods, params = self._find(scope["path"])
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        methods, params = self._find(scope["path"], method)
         route = methods.get(method)
         if route is None:
             return _no_route(scope, methods)

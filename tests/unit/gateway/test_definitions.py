@@ -190,3 +190,24 @@ async def test_an_enabled_schedule_does_not_make_up_for_what_it_missed_while_dis
 
     ((due,),) = await store.rows("select next_at from definition")
     assert due > 1
+
+
+async def test_a_definition_may_be_named_like_a_word_of_the_interface(client: httpx2.AsyncClient) -> None:
+    await post(client, {**PLAIN, "id": "validate"})
+
+    assert (await client.get("/api/job-definitions/validate")).json()["id"] == "validate"
+    assert (await client.post("/api/job-definitions/validate", json=PLAIN)).json()["valid"]
+    assert (await client.delete("/api/job-definitions/validate")).status_code == 200
+
+
+async def test_one_that_another_version_accepted_is_shown_with_what_is_wrong(
+    client: httpx2.AsyncClient, store: SqlStore
+) -> None:
+    await post(client, PLAIN)
+    await store.write(lambda ledger: ledger.run("""update definition set body = '{"id": "plain", "colour": "red"}'"""))
+
+    shown = (await client.get("/api/job-definitions/plain")).json()
+
+    assert "colour" in shown["problem"]
+    assert shown["definition"] == {"id": "plain", "colour": "red"}
+    assert (await client.post("/api/job-definitions/plain/execute")).status_code == 422

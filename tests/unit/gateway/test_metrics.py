@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -65,3 +67,12 @@ async def test_a_scraper_may_ask_for_openmetrics(client: httpx2.AsyncClient) -> 
 
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert {family.name for family in read_openmetrics(answer.text)} >= {"quaero_jobs", "quaero_requests"}
+
+
+async def test_every_metric_is_in_the_reference_and_no_other(client: httpx2.AsyncClient, worker: Worker) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/rest.md").read_text()
+    answer = await client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+
+    scraped = {family.name for family in read_openmetrics(answer.text) if family.name.startswith("quaero")}
+
+    assert scraped | {"quaero_start_latency_seconds"} == set(re.findall(r"`(quaero_[a-z_]+)`", page))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from quaero.domain.definitions import Definition, from_stored, next_fire, to_stored
+from quaero.domain.definitions import Definition, InvalidDefinition, from_stored, next_fire, to_stored
 from quaero.domain.errors import Conflict, NotFound
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.definitions import run_definition, unrunnable
@@ -122,4 +122,19 @@ def check_again(ledger: Ledger) -> None:
     """Save what could not run once more, with whatever stands in its way now."""
     rows = ledger.rows("select source, body, next_at from definition where problem is not null")
     for source, body, next_at in rows:
-        save_definition(ledger, from_stored(body.encode()), source, body, next_at)
+        if (definition := readable(body)) is not None:
+            save_definition(ledger, definition, source, body, next_at)
+
+
+def readable(body: str) -> Definition | None:
+    """A kept definition; None for one that another version accepted and this one does not."""
+    try:
+        return from_stored(body.encode())
+    except InvalidDefinition:
+        return None
+
+
+def set_aside(ledger: Ledger, definition_id: str) -> None:
+    """Run a definition no more by its schedule: this version cannot read it. Saving it anew mends it."""
+    problem = "this version of Quaero does not accept it any more: validate it and save it again"
+    ledger.run("update definition set problem = ? where id = ?", (problem, definition_id))

@@ -10,8 +10,8 @@ import logging
 from pathlib import Path
 
 from quaero.clock import Clock
-from quaero.domain.definitions import Definition, from_stored, load_dir, next_fire, to_stored
-from quaero.engine.lifecycle.catalogue import FILE, check_again, forget_definitions, save_definition
+from quaero.domain.definitions import Definition, load_dir, next_fire, to_stored
+from quaero.engine.lifecycle.catalogue import FILE, check_again, forget_definitions, readable, save_definition
 from quaero.engine.lifecycle.definitions import run_definition
 from quaero.storage.port import Store
 
@@ -54,12 +54,15 @@ class Catalogue:
         if not loaded.problems:
             await self._store.write(forget_definitions, FILE, kept)
         if self._to_start is None:
-            self._to_start = [one for one in loaded.definitions if one.auto_start and one.enabled]
+            rows = await self._store.rows("select body from definition where source <> ?", (FILE,))
+            others = [one for (body,) in rows if (one := readable(body)) is not None]
+            self._to_start = [one for one in (*loaded.definitions, *others) if one.auto_start and one.enabled]
 
     async def _look_again(self, known: set[str]) -> None:
         """Definitions that could not run because a kind was unknown may be able to now."""
         rows = await self._store.rows("select body from definition where problem is not null")
-        if any(_read(body).kinds <= known for (body,) in rows):
+        found = [definition for (body,) in rows if (definition := readable(body)) is not None]
+        if any(definition.kinds <= known for definition in found):
             await self._store.write(check_again)
 
     def _stamp(self) -> tuple[tuple[str, int], ...]:
@@ -76,7 +79,3 @@ def _changed_at(file: Path) -> int:
         return file.stat().st_mtime_ns
     except OSError:  # gone since it was listed, or a link that leads nowhere: reading it will say so
         return 0
-
-
-def _read(body: str) -> Definition:
-    return from_stored(body.encode())

@@ -4,9 +4,10 @@ import asyncio
 import logging
 
 from quaero.clock import Clock
-from quaero.domain.definitions import Definition, from_stored, next_fire
+from quaero.domain.definitions import next_fire
 from quaero.domain.errors import StoreUnavailable
 from quaero.engine.lifecycle import sweep, workers
+from quaero.engine.lifecycle.catalogue import readable, set_aside
 from quaero.engine.lifecycle.definitions import fire
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.failpoints import failpoint
@@ -83,12 +84,16 @@ class Chores:
         """Run what is due, once for all the ticks that nobody was there to see."""
         now = self._clock.now()
         due = await self._store.rows(
-            "select body, next_at from definition"
+            "select id, body, next_at from definition"
             " where enabled = 1 and problem is null and next_at > 0 and next_at <= ?",
             (now,),
         )
-        for body, tick in due:
-            definition: Definition = from_stored(body.encode())
+        for definition_id, body, tick in due:
+            definition = readable(body)
+            if definition is None:
+                log.error("definition %s cannot be read by this version: it is not run by its schedule", definition_id)
+                await self._store.write(set_aside, definition_id)
+                continue
             root_id = await self._store.write(fire, definition, tick, next_fire(definition.schedule, now))
             if root_id is not None:
                 log.info("definition %s was due by its schedule: job %d", definition.id, root_id)
