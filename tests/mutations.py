@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[1]
 COMMIT = "tests/unit/storage/test_mutants_commit.py"
 WORKERS = "tests/unit/engine/lifecycle/test_workers.py"
 TREES = "tests/unit/engine/lifecycle/test_trees.py"
+RETRY = "tests/unit/engine/lifecycle/test_retry.py"
 CANCEL = "tests/unit/engine/lifecycle/test_cancel.py"
 SURVIVORS = "tests/integration/test_chaos_short.py"
 SECONDS = 300
@@ -163,7 +164,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is being cancelled is reserved all the same",
-        (("engine/lifecycle/reserve.py", "partial(_may_begin, ledger) if ledger.cancel_lists else None", "None"),),
+        (("engine/lifecycle/reserve.py", "    return listed(ledger, job) is None", "    return True"),),
         (CANCEL,),
     ),
     Mutation(
@@ -181,6 +182,41 @@ MUTATIONS = (
             ),
         ),
         (COMMIT,),
+    ),
+    Mutation(
+        "a second round does not open the ancestors that had closed",
+        (("engine/lifecycle/rounds.py", "    _reopen_above(ledger, job, before)\n", ""),),
+        (RETRY,),
+    ),
+    Mutation(
+        "attempts are not bounded",
+        (("domain/outcome.py", "or job.attempt >= job.max_attempts", ""),),
+        (WORKERS, "tests/unit/engine/lifecycle/test_outcomes.py"),
+    ),
+    Mutation(
+        "a refused spawn is told to nobody",
+        (("engine/lifecycle/spawn.py", "if not spawner.is_terminal:\n            n =", "if False:\n            n ="),),
+        ("tests/unit/engine/lifecycle/test_spawning.py",),
+    ),
+    Mutation(
+        "the wait for a start is counted from the job's making, delays and all",
+        (("storage/jobmap.py", "job.started_at - (job.run_at or job.created_at)", "job.started_at - job.created_at"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "secrets leave the executor",
+        (("engine/executor/lines.py", "if self._sink.mask.may_hold(body):", "if False:"),),
+        ("tests/unit/engine/executor/test_capture.py",),
+    ),
+    Mutation(
+        "what the service log cannot take is dropped without a count",
+        (("engine/servicelog.py", "self._lost += count", "self._lost += 0"),),
+        ("tests/unit/engine/test_servicelog.py",),
+    ),
+    Mutation(
+        "a writer waits behind a stopped one for ever",
+        (("storage/turnstile.py", "self._has_it.wait(max(0.0, seconds))", "self._has_it.wait()"),),
+        ("tests/unit/storage/test_turnstile.py",),
     ),
     Mutation(
         "the warden lets a dead worker's executors be",

@@ -80,7 +80,7 @@ def test_small_writes_beside_a_saturated_writer_are_not_kept_waiting(tmp_path: P
     waits = [float(line) for line in told.split()]
     assert len(waits) >= 20
     assert statistics.median(waits) < 0.05
-    assert max(waits) < 0.25
+    assert max(waits) < 1.0  # without a queue: seconds, and half of them
     db.handle.close()
 
 
