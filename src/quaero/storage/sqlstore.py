@@ -182,6 +182,10 @@ class SqlStore:
         """The parents of jobs, by id."""
         return await self._read(stretches.parents, list(ids))
 
+    async def running_child(self, parent_id: int) -> Job | None:
+        """The child of a job that began last, of those that run now."""
+        return await self._read(reads.running_child, parent_id)
+
     async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
         """Ids and statuses of children with an id above `after`."""
         return await self._read(childmap.children_after, parent_id, after, limit)

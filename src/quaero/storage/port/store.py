@@ -89,6 +89,9 @@ class Store(Protocol):
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
 
+    async def running_child(self, parent_id: int) -> Job | None:
+        """The child of a job that began last, of those that run now."""
+
     async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
         """Ids and statuses of children with an id above `after`, in order of id."""
 
