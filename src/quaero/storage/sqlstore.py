@@ -129,9 +129,9 @@ class SqlStore:
         """These jobs, in order of id."""
         return await self._read(reads.jobs_by_id, list(ids))
 
-    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
+    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None, skip: int = 0) -> JobPage:
         """A page of jobs by id."""
-        return await self._read(joblists.jobs, where, limit, after)
+        return await self._read(joblists.jobs, where, limit, after, skip)
 
     async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
         """The children that took longest."""
