@@ -186,7 +186,10 @@ class RowSubscription(Subscription):
     def rows_messages(self, rows: Iterable[Row], gone: Sequence[int], *, full: bool, **parts: str) -> list[str]:
         """A snapshot of these rows, in messages of a bounded size: what a client that does not read costs."""
         now = self.plane.clock.now()
-        pieces = _pieces([row.as_row(now) for row in rows])
+        texts = [row.as_row(now) for row in rows]
+        if len(texts) <= 1 and not gone:  # most messages
+            return [self.snapshot(full=full, rows=f"[{','.join(texts)}]", gone="[]", **parts)]
+        pieces = _pieces(texts)
         last = len(pieces) - 1
         return [
             self.snapshot(
