@@ -58,9 +58,18 @@ async def hostile_child(job: quaero.JobContext, url: str, fails: bool) -> dict[s
 
 
 @app.job(kind="talker", max_attempts=1)
-async def talker(job: quaero.JobContext, lines: int = 1_000) -> None:
-    """Say many lines."""
+async def talker(job: quaero.JobContext, lines: int = 1_000, gate: str = "") -> None:
+    """Say many lines; with a gate, the second half of them only once it is open."""
     for n in range(lines):
+        while gate and n == lines // 2 + 100 and not Path(gate).exists():
+            await _a_moment()
         job.log.info("line %d of %d", n + 1, lines)
         if n % 500 == 0:
             await asyncio.sleep(0)
+
+
+@app.job(kind="colours", max_attempts=1)
+async def colours(job: quaero.JobContext) -> None:
+    """What a program writes for a terminal, and what it should not."""
+    job.log.info("before \x1b[31mred\x1b[0m \x1b]0;title\x07after\x1b[2J <img src=x onerror=__ran()>")
+    job.log.info("see https://example.org/a?b=c.")

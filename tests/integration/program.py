@@ -174,6 +174,11 @@ class Program:
                 continue
         return found
 
+    def kill(self, pid: int, number: int = signal.SIGKILL) -> None:
+        """Send a signal to one of this run's processes."""
+        assert pid in self.processes()
+        os.kill(pid, number)
+
     def close(self) -> None:
         """End what still runs."""
 

@@ -1,0 +1,152 @@
+"""The log viewer, used as a person uses it, against a real server: no line is lost, nothing looks live that is not."""
+
+import re
+import signal
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+from tests.browser.site import Site
+from tests.integration.program import wait_for
+
+STATE = "q-log .log-state"
+PANE = "q-log .log-pane"
+
+
+def opened(page: Page, site: Site, job_id: str, end: str = "") -> None:
+    page.goto(f"{site.address}/jobs/{job_id}?tab=log{end}")
+    page.locator("q-log .line").first.wait_for()
+
+
+def numbers(page: Page) -> list[int]:
+    """The numbers of the lines in the page."""
+    texts = page.locator("q-log .line .no").all_text_contents()
+    return [int(text.replace(",", "")) for text in texts if text]
+
+
+def until(page: Page, fact: Callable[[], object], what: str) -> None:
+    """Wait for a fact while the page lives."""
+
+    def looked() -> object:
+        page.evaluate("new Promise(requestAnimationFrame)")
+        return fact()
+
+    wait_for(looked, what)
+
+
+def kill_gateway(site: Site) -> None:
+    [pid] = [pid for pid, words in site.program.processes().items() if "quaero.app gateway" in words]
+    site.program.kill(pid, signal.SIGKILL)
+
+
+def test_it_opens_at_the_end_and_says_that_all_is_here(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["talker"])
+
+    head = shared.get(f"/api/jobs/{shared.jobs['talker']}")["log_head"]
+    until(page, lambda: numbers(page)[-1] == head, "the last line")
+    expect(page.locator(STATE)).to_contain_text("0 missing")
+    expect(page.locator(STATE)).to_contain_text("ended, complete")
+
+
+def test_scrolling_up_reaches_the_first_line_and_the_way_is_unbroken(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["talker"])
+    page.locator(PANE).focus()
+
+    seen: set[int] = set()
+    for _ in range(400):
+        seen.update(numbers(page))
+        if 1 in seen:
+            break
+        page.keyboard.press("PageUp")
+        page.evaluate("new Promise(requestAnimationFrame)")
+
+    head = shared.get(f"/api/jobs/{shared.jobs['talker']}")["log_head"]
+    assert seen >= set(range(1, head - 60))
+
+
+def test_dragging_the_scrollbar_jumps_to_that_part_of_the_log(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["talker"])
+
+    page.evaluate("(pane => { pane.scrollTop = pane.scrollHeight * 0.4; })(document.querySelector('q-log .log-pane'))")
+
+    until(page, lambda: any(1_500 < number < 2_500 for number in numbers(page)), "lines from there")
+    shown = numbers(page)
+    assert shown == list(range(shown[0], shown[0] + len(shown)))
+
+
+def test_a_search_counts_its_hits_and_walks_them(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["talker"])
+
+    page.fill("q-log input[type=search]", "line 4321 of")
+    expect(page.locator("q-log .found")).to_contain_text("1 hits")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("q-log .line[data-current] mark")).to_have_text("line 4321 of")
+    expect(page.locator("q-log .found")).to_have_text("1 of 1")
+    page.get_by_role("button", name="Only hits").click()
+    expect(page.locator("q-log .line")).to_have_count(1)
+
+
+def test_an_address_names_lines(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["talker"], "#L100-L103")
+
+    expect(page.locator("q-log .line[data-chosen]")).to_have_count(4)
+    page.locator("q-log .line .no", has_text=re.compile("^105$")).click(modifiers=["Shift"])
+    assert page.url.endswith("#L100-L105")
+    expect(page.locator("q-log .line[data-chosen]")).to_have_count(6)
+
+
+def test_who_scrolled_up_is_not_moved_and_told_how_much_came(page: Page, site: Site) -> None:
+    job = site.submit("talker", {"lines": 3_000, "gate": "gate"})
+    until(page, lambda: site.get(f"/api/jobs/{job}")["log_head"] > 1_500, "half of the lines")
+    opened(page, site, job)
+    page.locator(PANE).focus()
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageUp")
+    page.locator("q-log .fresh").wait_for()
+    before = numbers(page)
+
+    site.open_gate()
+    site.ended(job)
+    expect(page.locator("q-log .fresh")).to_contain_text("new")
+
+    assert set(numbers(page)) & set(before) == set(before)
+    page.locator("q-log .fresh").click()
+    head = site.get(f"/api/jobs/{job}")["log_head"]
+    until(page, lambda: numbers(page)[-1] == head, "the last line")
+
+
+def test_a_killed_gateway_costs_no_line_and_the_page_says_what_it_is(page: Page, site: Site) -> None:
+    job = site.submit("talker", {"lines": 4_000, "gate": "gate"})
+    opened(page, site, job)
+    expect(page.locator(STATE)).to_have_attribute("data-state", "live")
+
+    kill_gateway(site)
+    expect(page.locator(STATE)).not_to_have_attribute("data-state", "live")
+    site.open_gate()
+    until(page, lambda: page.locator(STATE).get_attribute("data-state") == "ended", "the end")
+
+    told = page.locator(STATE).inner_text()
+    head = site.get(f"/api/jobs/{job}")["log_head"]
+    assert f"–{head:,} received, 0 missing" in told
+    assert numbers(page)[-1] == head
+
+
+def test_colours_survive_and_nothing_else_does(page: Page, site: Site) -> None:
+    job = site.submit("colours")
+    site.ended(job)
+    opened(page, site, job)
+
+    red = page.locator("q-log .says .sgr-fg-1")
+    expect(red).to_have_text("red")
+    text = page.locator("q-log .line", has_text="before").locator(".says").inner_text()
+    assert text == "before red after <img src=x onerror=__ran()>"
+    link = page.locator("q-log .says a")
+    expect(link).to_have_attribute("href", "https://example.org/a?b=c")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+
+
+def test_the_service_log_is_read_in_the_same_viewer(page: Page, shared: Site) -> None:
+    page.goto(f"{shared.address}/settings?tab=log")
+
+    expect(page.locator("q-log .line").first).to_be_visible()
+    expect(page.locator(STATE)).to_contain_text("live")
