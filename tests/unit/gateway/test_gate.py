@@ -75,7 +75,7 @@ async def test_every_answer_carries_the_security_headers(store: SqlStore, host: 
     assert b"default-src 'none'" in exchange.headers[b"content-security-policy"]
     assert b"unsafe" not in exchange.headers[b"content-security-policy"]
     assert exchange.headers[b"x-content-type-options"] == b"nosniff"
-    assert exchange.headers[b"referrer-policy"] == b"no-referrer"
+    assert exchange.headers[b"referrer-policy"] == b"same-origin"
     assert exchange.headers[b"cross-origin-opener-policy"] == b"same-origin"
     assert exchange.headers[b"cross-origin-resource-policy"] == b"same-origin"
     assert exchange.headers[b"cache-control"] == b"no-store"
