@@ -11,7 +11,7 @@ from bench import machine
 from bench.figures import Result, Scenario, as_json, table
 from bench.lab import Lab
 
-NAMES = ("drain", "enqueue", "spawn", "scale", "logs", "cancel", "pickup", "beside", "idle", "executor")
+NAMES = ("drain", "enqueue", "spawn", "scale", "lists", "logs", "cancel", "pickup", "beside", "idle", "executor")
 ON_REQUEST = ("page",)  # needs a browser: `make bench-ui`
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,5 +1,7 @@
 """The REST interface of a real program: as described, whatever it is asked; and a bulk action from end to end."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,32 @@ def test_a_bulk_action_is_done_by_a_worker_and_tells_how_far_it_is(program: Prog
     assert (bulk["result"]["affected"], bulk["progress"]["current"], bulk["progress"]["total"]) == (30, 30, 30)
     assert {http("GET", f"{url}/api/jobs/{one}")[1]["status"] for one in ids} == {"cancelled"}
     assert http("GET", f"{url}/api/jobs/{kept}")[1]["status"] == "pending"
-    up.send(15)
+    up.send(signal.SIGTERM)
     assert up.wait() == 0
     program.run("doctor")
+
+
+def test_a_bulk_action_outlives_the_gateway_that_accepted_it(program: Program) -> None:
+    up, url = program.up()
+    later = [{"kind": "add", "run_at": "2999-01-01T00:00:00Z", "tags": ["late"]} for _ in range(250)]
+    ids = http("POST", f"{url}/api/jobs", later)[1]["ids"]
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    alone = program.start("serve", "--port", "0")
+    url = alone.until("serving").split()[-1].rstrip("/")
+
+    accepted = http("POST", f"{url}/api/jobs/bulk", {"action": "cancel", "filter": {"tag": "late"}})[1]
+    for pid in program.processes():
+        os.kill(pid, signal.SIGKILL)
+    alone.wait()
+    _, url = program.up()
+
+    def done() -> dict[str, Any] | None:
+        job: dict[str, Any] = http("GET", f"{url}/api/jobs/{accepted['job']['id']}")[1]
+        return job if job["status"] == "completed" else None
+
+    bulk = wait_for(done, "the end of the bulk")
+    assert bulk is not None
+    assert (bulk["result"]["jobs"], bulk["result"]["refused"]) == (250, 0)
+    page = http("GET", f"{url}/api/jobs?status=cancelled&limit=1000")[1]
+    assert {job["id"] for job in page["jobs"]} == set(ids)
