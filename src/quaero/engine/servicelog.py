@@ -33,7 +33,7 @@ from quaero.storage.port import Store
 
 PERIOD_SECONDS = 1.0
 LAST_WRITE_SECONDS = 2.0
-MAX_LINES = 2_000  # waiting for one write
+MAX_LINES = 5_000  # waiting for one write
 MAX_BYTES = 1 * MIB
 LINE_OVERHEAD = 1 * KIB // 8
 STDERR_ONLY = ("quaero.storage", "quaero.doorbell")
