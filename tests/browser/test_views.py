@@ -26,6 +26,7 @@ VIEWS = {
     "settings": ("/settings", "table"),
     "settings-health": ("/settings?tab=health", "dl"),
     "settings-tokens": ("/settings?tab=tokens", ".notice"),
+    "settings-log": ("/settings?tab=log", "q-log .line"),
     "settings-audit": ("/settings?tab=audit", "table"),
 }
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}

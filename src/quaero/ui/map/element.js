@@ -87,11 +87,12 @@ export class QMap extends HTMLElement {
   #relayout() {
     if (!this.#cells || !this.clientWidth) return;
     const width = this.clientWidth;
-    const most = Math.max(160, Math.min(560, innerHeight * 0.5));
+    const usual = Math.max(160, Math.min(560, innerHeight * 0.5));
     if (this.#fit) {
-      const comfortable = fitting(this.#cells.count, width, Math.min(230, most));
-      this.#size = comfortable > 1 ? comfortable : fitting(this.#cells.count, width, most);
+      const comfortable = fitting(this.#cells.count, width, Math.min(230, usual));
+      this.#size = comfortable > 1 ? comfortable : fitting(this.#cells.count, width, usual);
     }
+    const most = this.#size === 1 ? Math.max(usual, innerHeight - 180) : usual; // all at once, if that can be had
     this.#place = layout(this.#cells.count, width, this.#size);
     const tall = this.#place.rows * this.#size;
     this.style.height = `${Math.max(this.#size, Math.min(tall, most))}px`;
