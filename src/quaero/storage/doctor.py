@@ -206,4 +206,8 @@ def repair(db: Connection, writer: str) -> None:
     for status, n in db.rows("select status, count(*) from job where id > 0 group by 1"):
         counted[status] = n
     db.run("delete from counter")
-    db.run("insert into counter values(?, ?, ?, ?, ?, ?, ?)", (writer, *counted))
+    db.run(
+        "insert into counter(writer, pending, running, waiting, completed, failed, cancelled)"
+        " values(?, ?, ?, ?, ?, ?, ?)",
+        (writer, *counted),
+    )

@@ -69,7 +69,8 @@ class Extras:
         """Move the global counts of this writer and the throughput of this second."""
         if any(counts):
             self._db.run(
-                "insert into counter values(?, ?, ?, ?, ?, ?, ?) on conflict(writer) do update set"
+                "insert into counter(writer, pending, running, waiting, completed, failed, cancelled)"
+                " values(?, ?, ?, ?, ?, ?, ?) on conflict(writer) do update set"
                 " pending = counter.pending + excluded.pending, running = counter.running + excluded.running,"
                 " waiting = counter.waiting + excluded.waiting, completed = counter.completed + excluded.completed,"
                 " failed = counter.failed + excluded.failed, cancelled = counter.cancelled + excluded.cancelled",
@@ -77,7 +78,8 @@ class Extras:
             )
         if closed:
             self._db.run(
-                "insert into throughput values(?, ?, ?)"
+                "insert into throughput(second, writer, closed)"
+                " values(?, ?, ?)"
                 " on conflict(second, writer) do update set closed = throughput.closed + excluded.closed",
                 (self._now // 1_000_000, self._writer, closed),
             )
@@ -101,12 +103,13 @@ class Extras:
     def save_dependencies(self) -> None:
         """Store who waits for whom."""
         if self._depends:
-            self._db.run_many("insert into dependency values(?, ?)", self._depends)
+            self._db.run_many("insert into dependency(waits_for, job_id) values(?, ?)", self._depends)
             self._depends = []
 
     def _save_error_group(self, root_id: int, fingerprint: str, message: str, n: int, examples: list[int]) -> None:
         self._db.run(
-            "insert into error_group values(?, ?, ?, ?, ?, ?, ?)"
+            "insert into error_group(root_id, fingerprint, message, count, first_at, last_at, examples)"
+            " values(?, ?, ?, ?, ?, ?, ?)"
             " on conflict(root_id, fingerprint) do update set last_at = excluded.last_at,"
             " count = case when error_group.count + ? > 0 then error_group.count + ? else 0 end,"
             " examples = case when error_group.examples = '[]' then excluded.examples else error_group.examples end",

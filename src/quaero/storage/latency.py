@@ -23,7 +23,8 @@ def save_waits(db: Connection, writer: str, now: int, waits: Iterable[int]) -> N
         known, most = found.get(bucket, (0, 0))
         found[bucket] = known + n, max(most, (units + 1) << UNIT_BITS)
     db.run_many(
-        "insert into latency values(?, ?, ?, ?, ?) on conflict(second, writer, bucket) do update set"
+        "insert into latency(second, writer, bucket, n, most)"
+        " values(?, ?, ?, ?, ?) on conflict(second, writer, bucket) do update set"
         " n = latency.n + excluded.n,"
         " most = case when excluded.most > latency.most then excluded.most else latency.most end",
         [(now // 1_000_000, writer, bucket, n, most) for bucket, (n, most) in sorted(found.items())],

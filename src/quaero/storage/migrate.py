@@ -47,8 +47,8 @@ def _apply(db: Connection, dialect: str) -> None:
         checksum = hashlib.sha256(sql.encode()).hexdigest()
         if name not in applied:
             db.script(sql)
-            db.run("insert into migration values(?, ?)", (name, checksum))
+            db.run("insert into migration(name, checksum) values(?, ?)", (name, checksum))
         elif applied[name] != checksum:
             raise StoreUnsafe(f"migration {name} differs from the one this store was made with: reinstall Quaero")
     if not db.rows("select 1 from meta where key = 'incarnation'"):
-        db.run("insert into meta values('incarnation', ?), ('last_id', '0')", (secrets.token_hex(4),))
+        db.run("insert into meta(key, value) values('incarnation', ?), ('last_id', '0')", (secrets.token_hex(4),))

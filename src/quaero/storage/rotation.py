@@ -58,7 +58,8 @@ class Passed:
             if only_free and priority in self._stored and not self._db.rows(sql, (priority,)):
                 continue
             self._db.run(
-                "insert into turn values(?, ?) on conflict(priority) do update set passed = excluded.passed"
+                "insert into turn(priority, passed)"
+                " values(?, ?) on conflict(priority) do update set passed = excluded.passed"
                 " where turn.passed < excluded.passed",
                 (priority, turn),
             )

@@ -96,7 +96,10 @@ def _replace(ledger: SqlLedger, root_id: int, runs: list[Run], segments: list[ob
     for run in runs:
         levels |= run[5]
     t0, t1 = min(run[3] for run in runs), max(run[4] for run in runs)
-    ledger.run("insert into run values(?, ?, ?, ?, ?, ?, ?)", (root_id, first, last, block_id, t0, t1, levels))
+    ledger.run(
+        "insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)",
+        (root_id, first, last, block_id, t0, t1, levels),
+    )
 
 
 def _drop_runs(ledger: SqlLedger, root_id: int, runs: list[Run]) -> None:

@@ -112,6 +112,11 @@ class System:
             arguments, cwd=self.place, env=environment, stdout=self._log, stderr=self._log, start_new_session=True
         )
 
+    def forget(self, process: subprocess.Popen[bytes]) -> None:
+        """Do not start this one again: it was meant to leave."""
+        n = self.supervisors.index(process)
+        del self.supervisors[n], self._commands[n]
+
     def revive(self) -> int:
         """Start again every supervisor that is gone; how many."""
         gone = [n for n, process in enumerate(self.supervisors) if process.poll() is not None]

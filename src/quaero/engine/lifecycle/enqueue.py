@@ -59,7 +59,7 @@ def enqueue(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | N
         answers = [_accept(ledger, request, first + n, keys) for n, request in enumerate(requests)]
     if idempotency_key is not None:
         ids = msgspec.json.encode([answer.id for answer in answers]).decode()
-        ledger.run("insert into idempotency values(?, ?, ?)", (idempotency_key, ids, ledger.now))
+        ledger.run("insert into idempotency(key, ids, at) values(?, ?, ?)", (idempotency_key, ids, ledger.now))
     return answers
 
 

@@ -37,7 +37,9 @@ def announce(
     """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
     for info in sorted(kinds, key=lambda info: info.kind):
         ledger.run(
-            "insert into kind values(?, ?, ?, ?, ?, ?) on conflict(kind) do update set sort = excluded.sort,"
+            "insert into kind(kind, sort, max_attempts, timeout, schema, seen_at)"
+            " values(?, ?, ?, ?, ?, ?)"
+            " on conflict(kind) do update set sort = excluded.sort,"
             " max_attempts = excluded.max_attempts, timeout = excluded.timeout, schema = excluded.schema,"
             " seen_at = excluded.seen_at",
             (
@@ -51,7 +53,9 @@ def announce(
         )
     for event, name in sorted(subscriptions):
         ledger.run(
-            "insert into subscriber values(?, ?, ?) on conflict(name, event) do update set seen_at = excluded.seen_at",
+            "insert into subscriber(name, event, seen_at)"
+            " values(?, ?, ?)"
+            " on conflict(name, event) do update set seen_at = excluded.seen_at",
             (name, event, ledger.now),
         )
     if worker_id is not None:

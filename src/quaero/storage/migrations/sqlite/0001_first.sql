@@ -141,5 +141,11 @@ create table audit(
 );
 create index audit_at on audit(at);
 
+-- How long jobs waited from ready to start, counted by second, process and bucket: see storage/latency.py.
+create table latency(
+  second integer not null, writer text not null, bucket integer not null, n integer not null, most integer not null,
+  primary key (second, writer, bucket)
+) without rowid;
+
 -- Tree 0 keeps the service log. It is hidden from every list of jobs.
 insert into job(id, root_id, kind, status, is_branch) values(0, 0, 'service', 2, 1);
