@@ -11,7 +11,9 @@ from bench import machine
 from bench.figures import Result, Scenario, as_json, table
 from bench.lab import Lab
 
-NAMES = ("drain", "enqueue", "spawn", "scale", "lists", "logs", "cancel", "pickup", "beside", "idle", "executor")
+NAMES = (
+    "drain", "enqueue", "spawn", "scale", "lists", "logs", "viewers", "cancel", "pickup", "beside", "idle", "executor",
+)  # fmt: skip
 ON_REQUEST = ("page",)  # needs a browser: `make bench-ui`
 RESULTS = Path(__file__).parent / "results"
 

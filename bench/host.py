@@ -1,4 +1,4 @@
-"""`python -m bench.host worker|gateway FOLDER EXECUTORS FSYNC_MS`: one process of Quaero whose commits are counted.
+"""`python -m bench.host worker|gateway|pusher FOLDER EXECUTORS FSYNC_MS`: one process of Quaero, its commits counted.
 
 What `quaero.app` puts together, put together once more with a counter on commits and, if asked, a slow disk. Says
 `{"ready": port}` on standard output, then answers every line on standard input with what it has counted so far.
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from bench import pushing
 from bench.lab import settings_of
 from bench.slowdisk import SlowDisk
 from quaero.app import make_worker, open_doorbell
@@ -40,10 +41,16 @@ class Host:
         self.commits += 1
         self.bell.ring()
 
-    async def work(self) -> None:
+    async def push(self) -> None:
+        """Be a worker that tells clients itself (`pushing.py`)."""
+        port = await pushing.listen()
+        pushing.push_from(self.store)
+        await self.work(port)
+
+    async def work(self, port: int = 0) -> None:
         """Be a worker until told to stop."""
         worker = make_worker(self.store, self.bell, self.settings, APP)
-        worker.on_ready = self.ready
+        worker.on_ready = lambda: self.ready(port)
         stopper = asyncio.create_task(self.stop.wait())
         for _ in range(2):  # asked twice, it does not wait for what runs
             stopper.add_done_callback(lambda _: worker.stop())
@@ -53,9 +60,8 @@ class Host:
         """Be a gateway until told to stop."""
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        await serve(
-            Gateway(self.store, "bench", bell=self.bell), listener, stop=self.stop, on_ready=lambda: self.ready(port)
-        )
+        gateway = Gateway(self.store, "bench", bell=self.bell, settings=self.settings)
+        await serve(gateway, listener, stop=self.stop, on_ready=lambda: self.ready(port))
 
     def ready(self, port: int = 0) -> None:
         """Say so, and begin to answer."""
@@ -76,7 +82,7 @@ async def main(role: str, place: str, executors: str, fsync_ms: str) -> None:
     host = Host(Path(place), int(executors), float(fsync_ms))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, host.stop.set)
     async with host.store:
-        await (host.work() if role == "worker" else host.serve())
+        await {"worker": host.work, "pusher": host.push, "gateway": host.serve}[role]()
     host.bell.close()
 
 

@@ -41,6 +41,7 @@ def settings_of(place: Path, executors: int = 2) -> Settings:
         "store.url": os.environ.get("BENCH_STORE") or f"sqlite:///{place / 'store.db'}",
         "queue.executors": executors,
         "jobs.definitions_dir": str(place / "definitions"),
+        "auth.max_streams": 10_000,
     }
     return load([], environ={}, flags=flags)
 

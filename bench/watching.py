@@ -1,7 +1,7 @@
 """`python -m bench.watching PORT PATH N NEVER SLOW`: many viewers in one cheap process, over one epoll.
 
 Of the N connections, NEVER are opened and never read, SLOW read 32 KB a second, all others read what comes. Says
-`{"ready": N}` once all have their first event, and answers every line on standard input with what was counted since the
+`{"ready": N}` once all are answered, and answers every line on standard input with what was counted since the
 last one: frames, entries, bytes, and how old what a sample of them read was, from `T<monotonic nanoseconds>@` in it.
 """
 
@@ -53,7 +53,7 @@ class Watching:
 
     def __init__(self, port: int, path: str, n: int, never: int, slow: int) -> None:
         self._address = ("127.0.0.1", port)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
         self._n, self._never, self._slow = n, never, slow
         self._selector = selectors.DefaultSelector()
         self._buffer = bytearray(1 << 18)
@@ -67,6 +67,8 @@ class Watching:
         """Until standard input is closed."""
         self._selector.register(0, selectors.EVENT_READ, None)
         next_slow = time.monotonic()
+        if not self._n:
+            print(json.dumps({"ready": 0}), flush=True)
         while True:
             while len(self._kept) < self._n and len(self._kept) - self._ready < OPENED_AT_ONCE:
                 self._open()
@@ -125,7 +127,7 @@ class Watching:
         counts.bytes += n
         counts.frames += self._buffer.count(b"event: logs", 0, n)
         counts.entries += self._buffer.count(b'{"seq":', 0, n)
-        if not viewer.is_ready and self._buffer.find(b"event: hello", 0, n) >= 0:
+        if not viewer.is_ready and self._buffer.find(b"200 OK", 0, n) >= 0:
             self._is_ready(viewer)
         if viewer.number % SAMPLED == 0:
             now = time.monotonic_ns()
