@@ -157,9 +157,10 @@ class Router:
             return plain, {}
         given = path.split("/")
         for shape, methods in self._shaped.get(len(given), ()):
-            fits = all(want == part or want[:1] == "{" for want, part in zip(shape, given, strict=True))
-            if fits and (method in methods or not plain):
-                return methods, {w[1:-1]: p for w, p in zip(shape, given, strict=True) if w[:1] == "{"}
+            if all(want == part or want[:1] == "{" for want, part in zip(shape, given, strict=True)):
+                params = {w[1:-1]: p for w, p in zip(shape, given, strict=True) if w[:1] == "{"}
+                if not plain or _can_name(methods.get(method), params):
+                    return methods, params
         return plain, {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -222,6 +223,11 @@ class Router:
         if route.query is None and scope["query_string"]:
             raise InvalidInput("this route takes no query parameters")
         return given
+
+
+def _can_name(route: Route | None, params: Mapping[str, str]) -> bool:
+    """Whether these parts of a path are what this route takes for names."""
+    return route is not None and all(kind is str or parse_id(params[name]) for name, kind in route.names.items())
 
 
 async def _while_connected(receive: Receive, sending: Awaitable[None]) -> None:

@@ -189,6 +189,7 @@ async def test_paths_and_methods_that_do_not_exist_are_told_apart(client: httpx2
 
     assert missing.status_code == 404
     assert wrong.status_code == 405
+    assert (await client.get("/api/jobs/bulk")).status_code == 405
     assert wrong.headers["allow"] == "GET, HEAD, POST"
 
 
