@@ -2,13 +2,14 @@
 //
 //     closed ──> opening ──> open ──(nothing heard)──> closed ──(1 s … 30 s, jittered)──> opening …
 //
-// It knows nothing of what it carries. A server that says nothing within QUIET_MS of a question counts as gone:
-// a sleeping laptop or a cut cable never closes a connection by itself.
+// It knows nothing of what it carries. A server that says nothing within ANSWER_MS of a question counts as gone: a
+// sleeping laptop or a cut cable never closes a connection by itself. Silence alone proves nothing, for the timers of a
+// hidden tab come as late as once a minute.
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
 const ASK_MS = 5_000;
-const QUIET_MS = 12_000;
+const ANSWER_MS = 6_000;
 
 export class Socket {
   #socket = null;
@@ -16,6 +17,7 @@ export class Socket {
   #retry = 0;
   #watch = 0;
   #heard = 0;
+  #asked = 0; // when a question was put that nothing has answered yet, else 0
   #closed = false;
 
   constructor({ onOpen, onMessage, onDown }) {
@@ -53,13 +55,13 @@ export class Socket {
     socket.onopen = () => {
       this.#failures = 0;
       this.everOpen = true;
-      this.#heard = performance.now();
+      this.#hear();
       clearInterval(this.#watch);
       this.#watch = setInterval(() => this.#check(), ASK_MS);
       this.onOpen();
     };
     socket.onmessage = (event) => {
-      this.#heard = performance.now();
+      this.#hear();
       this.onMessage(JSON.parse(event.data));
     };
     socket.onclose = () => {
@@ -77,13 +79,21 @@ export class Socket {
     this.#retry = setTimeout(() => this.#connect(), 100 + Math.random() * longest);
   }
 
+  #hear() {
+    this.#heard = performance.now();
+    this.#asked = 0;
+  }
+
   #check() {
-    const quiet = performance.now() - this.#heard;
-    if (quiet > QUIET_MS) {
+    const now = performance.now();
+    if (this.#asked && now - this.#asked > ANSWER_MS) {
       const dead = this.#socket;
       this.#lost();
       dead?.close();
-    } else if (quiet >= ASK_MS - 500) this.send({ type: "ping", payload: {} });
+    } else if (!this.#asked && now - this.#heard >= ASK_MS - 500) {
+      this.#asked = now;
+      this.send({ type: "ping", payload: {} });
+    }
   }
 
   #atOnce = () => {
