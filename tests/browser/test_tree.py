@@ -81,7 +81,7 @@ def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:
 def test_children_are_filtered_and_open(page: Page, shared: Site) -> None:
     page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
     page.locator(".chip-button[data-status=failed]").click()
-    expect(page.locator(".children .foot")).to_have_text("72 shown")
+    expect(page.locator(".children .foot")).to_have_text("72 match")
 
     page.locator(".children q-list .row:not([hidden])").first.click()
 

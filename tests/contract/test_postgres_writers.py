@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
+import psycopg
 import pytest
 from tests import postgres
 
@@ -168,3 +169,16 @@ async def test_jobs_held_twice_are_never_seen(stores: list[SqlStore], clock: Fak
         await asyncio.gather(*(all_of(hand) for hand in hands))
 
     assert len(seen) == len(set(seen)) == 800
+
+
+async def test_a_read_after_the_server_came_back_is_answered_at_once() -> None:
+    with postgres.fresh() as url:
+        async with SqlStore.open(url) as store:
+            await asyncio.gather(*(store.stats() for _ in range(20)))
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
+
+            await asyncio.gather(*(store.stats() for _ in range(20)))

@@ -29,6 +29,7 @@ class Reader:
     by_header: bool = True
     step: str | None = None
     via: str = ""  # a proxy
+    patience: float = PATIENCE  # seconds in which nothing need go on
     cut_within: int = 0  # bytes after which it is cut at the latest; 0: never
     entries: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Reader:
         """Connect again and again until the end came; raises when nothing goes on for long."""
         while self.log_head is None:
             before = self.position
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self.patience):
                 while self.log_head is None and (self.position == before):
                     with suppress(aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError):
                         await self._connect(session)
@@ -72,6 +73,9 @@ class Reader:
             if answer.status == 204:
                 self.troubles.append("204 before the end was told")
                 self.log_head = self.position
+                return
+            if answer.status == 503:  # the store cannot be reached, or the server stops: to be asked again
+                await asyncio.sleep(0)
                 return
             assert answer.status == 200, await answer.text()
             self.connections += 1

@@ -225,10 +225,9 @@ def step_progress(step: Job, now: int) -> StepProgress:
     )
 
 
-def crawler_progress(job: Job, now: int) -> CrawlerProgress:
-    """A crawl as it stands."""
+def crawler_progress(job: Job, now: int, current_url: str | None) -> CrawlerProgress:
+    """A crawl as it stands, and the page that began last."""
     counts = msgspec.json.decode(job.counts, type=dict[str, float]) if job.counts else {}
-    progress = msgspec.json.decode(job.progress) if job.progress else None
     return CrawlerProgress(
         job_id=str(job.id),
         root_id=str(job.root_id),
@@ -237,7 +236,7 @@ def crawler_progress(job: Job, now: int) -> CrawlerProgress:
         links_found=int(counts.get("links_found", 0)),
         links_filtered=int(counts.get("links_filtered", 0)),
         pages=int(counts.get("pages", 0)),
-        current_url=progress.get("message") if isinstance(progress, dict) else None,
+        current_url=current_url,
         progress_text=progress_text(job.shown_tally),
         version=job.version,
         log_head=log_head(job),

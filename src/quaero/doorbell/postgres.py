@@ -22,6 +22,7 @@ import psycopg
 log = logging.getLogger("quaero.doorbell")
 APART_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
+PATIENT_SECONDS = 0.5
 CONNECT_SECONDS = 5
 QUIET_SECONDS = 30.0  # how often a connection on which nothing happens is tried
 CHANNEL = "quaero"
@@ -87,7 +88,8 @@ class PostgresDoorbell:
                     longest = 0.1
                     self._serve(db)
             except psycopg.Error as trouble:
-                log.warning("the doorbell is silent: %s", str(trouble).strip().split("\n")[0])
+                if longest > PATIENT_SECONDS:  # whoever opens a store that is out of reach is told so by the store
+                    log.warning("the doorbell is silent: %s", str(trouble).strip().split("\n")[0])
                 longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
                 self._closed.wait(random.uniform(0, longest))
         os.close(self._wake)

@@ -18,6 +18,7 @@ from quaero.clock import Clock
 from quaero.domain.errors import InvalidInput, QuaeroError
 from quaero.domain.wire import Problem, log_head, problem
 from quaero.gateway.conflation import Conflation
+from quaero.gateway.socketprotocol import Line
 from quaero.gateway.subscription import Key, Subscription
 from quaero.gateway.topics import SubscriptionId, envelope, json_of
 
@@ -48,8 +49,9 @@ class WireError(Problem, frozen=True, omit_defaults=True, kw_only=True):
 class Connection:
     """Holds a client's subscriptions and writes what they have to tell. Implements `subscription.Outlet`."""
 
-    def __init__(self, send: Send, clock: Clock) -> None:
+    def __init__(self, send: Send, clock: Clock, line: Line) -> None:
         self._transport = send
+        self._line = line
         self._clock = clock
         self._conflation: Conflation[tuple[int, str, int]] = Conflation()
         self._numbers = count(1)
@@ -176,10 +178,14 @@ class Connection:
         await self._write_due()
 
     async def send(self, text: str) -> None:
-        """Hand one message to the transport and wait until it has room again. Raises StuckError."""
+        """Hand one message to the transport, waiting until it has room for it. Raises StuckError."""
+        message = {"type": "websocket.send", "text": text}
+        if self._line.has_room:  # then it does not wait, and a timer would cost as much as the message
+            await self._transport(message)
+            return
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._transport({"type": "websocket.send", "text": text})
+                await self._transport(message)
         except TimeoutError:
             raise StuckError from None
 

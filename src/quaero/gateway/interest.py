@@ -44,12 +44,14 @@ class Watcher(Protocol):
 class Row:
     """The newest state known of one job, and what was made of it, once for all who watch it."""
 
-    __slots__ = ("_made", "_pace", "job", "name_of_step", "watchers")
+    __slots__ = ("_made", "_pace", "job", "name_of_step", "page", "page_as_of", "watchers")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.name_of_step: str | None = None
         self.watchers: set[Watcher] = set()
+        self.page: str | None = None  # of a crawl: the URL that is being fetched, as of a version
+        self.page_as_of = -1
         self._made: dict[str, str] = {}
         self._pace = Pace() if job.is_branch else None
 
@@ -138,6 +140,13 @@ class Interest:
     def rows(self, ids: Iterable[int]) -> Iterator[Row]:
         """What is known of these rows, as far as they are watched."""
         return (row for job_id in ids if (row := self._rows.get(job_id)) is not None)
+
+    async def learn_page(self, crawl: Row) -> None:
+        """Which page of a crawl began last; looked up once for each state of it."""
+        if crawl.page_as_of != crawl.job.version:
+            crawl.page_as_of = crawl.job.version
+            child = await self._store.running_child(crawl.job.id) if not crawl.job.is_terminal else None
+            crawl.page = msgspec.json.decode(child.payload).get("url") if child is not None else None
 
     @property
     def watched(self) -> int:

@@ -13,7 +13,7 @@ from quaero.domain.wirestate import job_created
 from quaero.gateway.interest import Row
 from quaero.gateway.jobsubscriptions import STATS
 from quaero.gateway.stateplane import StatePlane
-from quaero.gateway.styles import TypedStyle
+from quaero.gateway.styles import CRAWL, TypedStyle
 from quaero.gateway.subscription import CREATED, Key, Outlet, Subscription
 from quaero.gateway.topics import Subscribe, envelope, json_of
 from quaero.storage.port import JobFilter
@@ -95,6 +95,9 @@ class Lifecycle(Subscription):
             missing, self._missing = self._missing, {}
             await self._watch_steps(missing)
         rows = [(key[0], row) for key in keys if (row := self._pending.pop(key, None)) is not None]
+        for kind, row in rows:
+            if kind == CRAWL:
+                await self.plane.interest.learn_page(row)
         frames = [*self._told_created([row for kind, row in rows if kind == CREATED])]
         frames += self._style.told([pair for pair in rows if pair[0] != CREATED], self.plane.clock.now())
         kinds = {kind for kind, _ in keys}

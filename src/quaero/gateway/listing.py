@@ -115,13 +115,13 @@ async def _page(store: Store, where: JobFilter, limit: int, query: JobsQuery | C
     to_skip = query.offset
     if to_skip and after is not None:
         raise InvalidInput("give a cursor or an offset, not both")
-    while to_skip:
+    while to_skip and where.is_sparse:  # one read walks only so far
         page = await store.jobs(where, limit=min(to_skip, MAX_LIMIT), after=after)
         if page.next_after is None:
             return replace(page, jobs=[])
         to_skip -= len(page.jobs)
         after = page.next_after
-    return await store.jobs(where, limit=limit, after=after)
+    return await store.jobs(where, limit=limit, after=after, skip=to_skip)
 
 
 def list_position(cursor: str | None) -> int | None:

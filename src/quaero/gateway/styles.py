@@ -14,6 +14,7 @@ from quaero.domain.wire import rfc3339
 from quaero.gateway.interest import Row
 from quaero.gateway.topics import envelope, json_of
 
+CRAWL = "crawler_job_progress"
 Due = Iterator[tuple[str, bool]]  # message types, and whether they are urgent
 _OF_STATUS = {RUNNING: "job_started", COMPLETED: "job_completed", FAILED: "job_failed", CANCELLED: "job_cancelled"}
 _OLD_STATUS = frozenset(_OF_STATUS.values())
@@ -70,7 +71,7 @@ class TypedStyle:
             yield "job_step_progress", ended(job, before)
             yield "refresh_step_events", ended(job, before)
         if job.kind == wire.CRAWLER and job.is_branch:
-            yield "crawler_job_progress", ended(job, before)
+            yield CRAWL, ended(job, before)
         if job.is_root and (before is None or before.journal_head != job.journal_head):
             yield "refresh_logs", ended(job, before)
 
@@ -86,6 +87,8 @@ class TypedStyle:
                 count = row.job.tally.total - self._children.get(row.job.id, 0)
                 self._children[row.job.id] = row.job.tally.total
                 yield envelope(kind, json_of(wire.job_spawn(row.job, count, now)))
+            elif kind == CRAWL:
+                yield envelope(kind, row.made(kind, lambda job, row=row: wire.crawler_progress(job, now, row.page)))  # type: ignore[misc]
             elif kind in self._allowed and (kind not in _OLD_STATUS or _OF_STATUS.get(row.job.status) == kind):  # type: ignore[call-overload]
                 yield envelope(kind, row.made(kind, lambda job, make=_MAKERS[kind]: make(job, now)))  # type: ignore[misc]
         for ids, is_end in ((going, False), (finished, True)):
@@ -123,7 +126,6 @@ _MAKERS: dict[str, Callable[[Job, int], object]] = {
     "manager_progress": wire.parent_progress,
     "step_progress": wire.step_progress,
     "job_step_progress": wire.step_progress,
-    "crawler_job_progress": wire.crawler_progress,
     "job_created": wire.job_created,
     "refresh_logs": wire.logs_moved,
 }

@@ -13,7 +13,7 @@ from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.gateway.interest import Row
 from quaero.gateway.stateplane import StatePlane
-from quaero.gateway.styles import Style, ended
+from quaero.gateway.styles import CRAWL, Style, ended
 from quaero.gateway.topics import MOST_SHOWN, Subscribe, envelope, json_of
 
 Key = tuple[str, int]  # what is due, of which job (0: of the view itself)
@@ -129,6 +129,8 @@ class RowSubscription(Subscription):
         """Changed rows in their style; one snapshot of what came, what left, and changed rows without a style."""
         fresh, parts = await self.news(keys)
         told = {row.job.id: row for row in await self._take_asked()}
+        for row in self.plane.interest.rows(job_id for kind, job_id in keys if kind == CRAWL):
+            await self.plane.interest.learn_page(row)
         changed = [
             (kind, row) for kind, job_id in keys if job_id in self.shown for row in self.plane.interest.rows([job_id])
         ]
@@ -184,7 +186,10 @@ class RowSubscription(Subscription):
     def rows_messages(self, rows: Iterable[Row], gone: Sequence[int], *, full: bool, **parts: str) -> list[str]:
         """A snapshot of these rows, in messages of a bounded size: what a client that does not read costs."""
         now = self.plane.clock.now()
-        pieces = _pieces([row.as_row(now) for row in rows])
+        texts = [row.as_row(now) for row in rows]
+        if len(texts) <= 1 and not gone:  # most messages
+            return [self.snapshot(full=full, rows=f"[{','.join(texts)}]", gone="[]", **parts)]
+        pieces = _pieces(texts)
         last = len(pieces) - 1
         return [
             self.snapshot(

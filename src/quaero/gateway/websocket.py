@@ -20,7 +20,7 @@ from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
 from quaero.gateway.connection import Connection, LeavingError, StuckError, TooEagerError
 from quaero.gateway.lifecycle import Lifecycle
-from quaero.gateway.socketprotocol import abort_of
+from quaero.gateway.socketprotocol import Line, line_of
 from quaero.gateway.state import Gateway
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.subscribing import subscription_for
@@ -59,15 +59,15 @@ class Socket:
             await send({"type": "websocket.close", "code": FULL})
             return
         await send({"type": "websocket.accept"})
-        abort = abort_of(scope)
-        connection = Connection(send, self._plane.clock)
+        line = line_of(scope)
+        connection = Connection(send, self._plane.clock, line)
         with self._among_the_open(connection):
             try:
-                code = await self._serve(connection, receive, abort)
+                code = await self._serve(connection, receive, line)
             finally:
                 connection.close()
             if code is not None:
-                await _close(send, code, abort)
+                await _close(send, code, line)
 
     @contextmanager
     def _among_the_open(self, connection: Connection) -> Iterator[None]:
@@ -94,14 +94,14 @@ class Socket:
         for connection in self._open:
             connection.leave(RETRY_MS)
 
-    async def _serve(self, connection: Connection, receive: Receive, abort: Callable[[], None]) -> int | None:
+    async def _serve(self, connection: Connection, receive: Receive, line: Line) -> int | None:
         """Until either side ends it; the code to close with, None if the client has gone."""
         connection.answer(await self._hello())
         session = _Session(self._plane, connection)
         writer = asyncio.create_task(connection.write())
         tasks = [writer, asyncio.create_task(session.listen(receive))]
         try:
-            with self._gateway.viewers.staying(_Visit(connection, writer, abort)):
+            with self._gateway.viewers.staying(_Visit(connection, writer, line)):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return next((code for task in tasks if task.done() and (code := _close_code(task))), None)
         finally:
@@ -131,13 +131,13 @@ def _close_code(task: "asyncio.Task[None]") -> int | None:
     return None
 
 
-async def _close(send: Send, code: int, abort: Callable[[], None]) -> None:
+async def _close(send: Send, code: int, line: Line) -> None:
     """Say goodbye; who does not read is cut off."""
     try:
         async with asyncio.timeout(FAREWELL_SECONDS):
             await send({"type": "websocket.close", "code": code})
     except TimeoutError:
-        abort()
+        line.abort()
     except OSError:
         return
 
@@ -147,10 +147,10 @@ class _Visit:
 
     sort: str = "socket"
 
-    def __init__(self, connection: Connection, writer: "asyncio.Task[None]", abort: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, writer: "asyncio.Task[None]", line: Line) -> None:
         self._connection = connection
         self._writer = writer
-        self._abort = abort
+        self._line = line
 
     def leave(self, retry_ms: int) -> None:
         """Say goodbye, and end soon."""
@@ -158,7 +158,7 @@ class _Visit:
 
     def close(self) -> None:
         """End at once."""
-        self._abort()
+        self._line.abort()
         self._writer.cancel()
 
 

@@ -112,13 +112,13 @@ def _condition(db: Connection, where: JobFilter, after: int | None) -> tuple[_Sq
     return condition, edge
 
 
-def jobs(db: Connection, where: JobFilter, limit: int, after: int | None) -> JobPage:
-    """A page of jobs by id."""
+def jobs(db: Connection, where: JobFilter, limit: int, after: int | None, skip: int = 0) -> JobPage:
+    """A page of jobs by id, without the first `skip`."""
     total, is_bound = _count(db, where)
     condition, edge = _condition(db, where, after)
     order = "desc" if where.descending else "asc"
-    sql = f"select {FULL_SQL} from job where {condition.text} order by job.id {order} limit ?"
-    rows = db.rows(sql, (*condition.params, limit + 1))
+    sql = f"select {FULL_SQL} from job where {condition.text} order by job.id {order} limit ? offset ?"
+    rows = db.rows(sql, (*condition.params, limit + 1, skip))
     found = [to_job(row) for row in rows[:limit]]
     return JobPage(found, total, is_bound, found[-1].id if len(rows) > limit else edge)
 

@@ -6,7 +6,7 @@ Lists of jobs are in `joblists`, journals in `journalreads`.
 import json
 
 from quaero.domain.job import BRANCH, MOVING, NO_TALLIES, STATIC, Job
-from quaero.domain.status import WORDS
+from quaero.domain.status import RUNNING, WORDS
 from quaero.domain.tally import Tally
 from quaero.storage.connection import Connection, Row
 from quaero.storage.latency import latency
@@ -37,6 +37,16 @@ def jobs_by_id(db: Connection, ids: list[int]) -> list[Job]:
         f" where {db.member('job.id')} and root.purging = 0 and job.id > 0 order by job.id"
     )
     return [to_job(row) for row in db.rows(sql, (db.array(ids),))]
+
+
+def running_child(db: Connection, parent_id: int) -> Job | None:
+    """The child of a job that began last, of those that run now: by the index of what workers hold."""
+    rows = db.rows(
+        f"select {FULL_SQL} from job where job.owner is not null and job.status = {int(RUNNING)} and job.parent_id = ?"
+        " order by job.started_at desc, job.id desc limit 1",
+        (parent_id,),
+    )
+    return to_job(rows[0]) if rows else None
 
 
 def steps(db: Connection, root_id: int) -> list[Job]:

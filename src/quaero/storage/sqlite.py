@@ -43,7 +43,9 @@ def database_path(url: str) -> Path:
     """The file a `sqlite:///path` URL names. Raises InvalidInput for anything else."""
     parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
-        raise InvalidInput(f"store URL {url!r}: write sqlite:///path/to/file.db (four slashes for an absolute path)")
+        raise InvalidInput(
+            f"store URL {url!r}: write sqlite:///path/to/file.db (four slashes for an absolute path) or postgresql://…"
+        )
     return Path(unquote(parts.path[1:]))
 
 

@@ -129,9 +129,9 @@ class SqlStore:
         """These jobs, in order of id."""
         return await self._read(reads.jobs_by_id, list(ids))
 
-    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
+    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None, skip: int = 0) -> JobPage:
         """A page of jobs by id."""
-        return await self._read(joblists.jobs, where, limit, after)
+        return await self._read(joblists.jobs, where, limit, after, skip)
 
     async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
         """The children that took longest."""
@@ -181,6 +181,10 @@ class SqlStore:
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
         return await self._read(stretches.parents, list(ids))
+
+    async def running_child(self, parent_id: int) -> Job | None:
+        """The child of a job that began last, of those that run now."""
+        return await self._read(reads.running_child, parent_id)
 
     async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
         """Ids and statuses of children with an id above `after`."""

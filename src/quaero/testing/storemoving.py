@@ -3,7 +3,7 @@
 from quaero.domain.facts import How
 from quaero.domain.status import COMPLETED, PENDING
 from quaero.testing.bench import Bench
-from quaero.testing.factories import a_child
+from quaero.testing.factories import a_child, began
 
 
 class StoreMoving:
@@ -54,3 +54,18 @@ class StoreMoving:
         assert await bench.store.newest_child(parent.id, before=between) == children[-1]
         assert await bench.store.newest_child(parent.id, before=1) == 0
         assert await bench.store.newest_child(children[0]) == 0
+
+    async def test_the_child_that_began_last_is_found_while_it_runs(self, bench: Bench) -> None:
+        """Of this parent only; none when none runs."""
+        parent, _ = await bench.family(3)
+        first, second = await bench.hand.take(2, root_id=parent.id)
+        assert await bench.store.running_child(parent.id) is None
+        await bench.hand.tell(began(first, 1_000), began(second, 2_000))
+        found = await bench.store.running_child(parent.id)
+        await bench.hand.end(second)
+        other = await bench.store.running_child(parent.id)
+
+        assert found is not None
+        assert other is not None
+        assert (found.id, other.id) == (second.id, first.id)
+        assert await bench.store.running_child(first.id) is None

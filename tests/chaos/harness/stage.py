@@ -12,6 +12,7 @@ from tests.chaos.harness.system import System
 from tests.chaos.harness.verdict import Verdict, judge
 
 from quaero.app import open_store_and_bell
+from quaero.domain.errors import StoreUnavailable
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.settings import load
@@ -58,7 +59,10 @@ class Stage:
 
         async def is_quiet() -> bool:
             self.system.revive()
-            return not await self.store.rows("select 1 from job where status < 3 and id > 0 limit 1")
+            try:
+                return not await self.store.rows("select 1 from job where status < 3 and id > 0 limit 1")
+            except StoreUnavailable:
+                return False
 
         await self.until(is_quiet, "every job is terminal", seconds)
 

@@ -80,7 +80,7 @@ class System:
         self.app = app
         self.lease, self.grace = lease, grace
         self.supervisors: list[subprocess.Popen[bytes]] = []
-        self._commands: list[tuple[list[str], Mapping[str, str]]] = []
+        self._commands: list[tuple[list[str], Mapping[str, str], str]] = []
         self._log = (place / "log").open("ab")
         (place / "job-definitions").mkdir(exist_ok=True)
         self.config = place / "quaero.toml"
@@ -89,17 +89,22 @@ class System:
 
     # --- starting
 
-    def start(self, command: Iterable[str] = ("work",), **more: str) -> subprocess.Popen[bytes]:
-        """Start one supervisor: `work`, or `up --port 0`; `more` joins its environment."""
+    def start(self, command: Iterable[str] = ("work",), *, inside: str = "", **more: str) -> subprocess.Popen[bytes]:
+        """Start one supervisor: `work`, `serve`, or `up --port 0`.
+
+        `inside` names the network namespace it lives in; `more` joins its environment.
+        """
         options = list(command)
-        process = self._spawn(options, more)
+        process = self._spawn(options, more, inside)
         self.supervisors.append(process)
-        self._commands.append((options, more))
+        self._commands.append((options, more, inside))
         return process
 
-    def _spawn(self, options: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-c", "from quaero.cli.main import main; main()", *options]
-        arguments += ["--store", self.url, "--config", str(self.config), "--app", self.app]
+    def _spawn(self, options: list[str], more: Mapping[str, str], inside: str) -> subprocess.Popen[bytes]:
+        arguments = ["ip", "netns", "exec", inside] if inside else []
+        arguments += [sys.executable, "-c", "from quaero.cli.main import main; main()", *options]
+        arguments += ["--store", self.url, "--config", str(self.config)]
+        arguments += ["--app", self.app] if options[0] != "serve" else []
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("QUAERO_")},
             "PYTHONPATH": os.pathsep.join([str(source_tree()), str(TOP)]),

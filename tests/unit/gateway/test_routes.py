@@ -432,3 +432,13 @@ async def test_no_route_of_the_router_answers_another_site(client: httpx2.AsyncC
         answer = await client.request(route.method, path, headers={"origin": "https://evil.example"})
         rebound = await client.request(route.method, path, headers={"host": "evil.example:8080"})
         assert (answer.status_code, rebound.status_code) == (403, 421), route.path
+
+
+async def test_an_offset_is_counted_among_what_the_filter_keeps(client: httpx2.AsyncClient, submit: Submit) -> None:
+    ids = [(await submit(tags=["even"] if n % 2 == 0 else []))["id"] for n in range(8)]
+
+    plain = await get(client, "/api/jobs", offset=3, limit=2, order="created_at")
+    tagged = await get(client, "/api/jobs", offset=2, limit=5, order="created_at", tag="even")
+
+    assert [job["id"] for job in plain["jobs"]] == ids[3:5]
+    assert [job["id"] for job in tagged["jobs"]] == [ids[4], ids[6]]

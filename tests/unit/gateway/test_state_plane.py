@@ -20,7 +20,7 @@ from quaero.storage.port import JobFilter
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing.bench import Bench
 from quaero.testing.clock import FakeClock
-from quaero.testing.factories import a_definition, a_root, a_step, an_error, ended, progressed
+from quaero.testing.factories import a_child, a_definition, a_root, a_step, an_error, ended, progressed
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -195,6 +195,28 @@ async def test_older_names_come_only_when_listed_and_then_nothing_else(bench: Be
     assert kinds == set(OLDER_TYPES) - {"job_failed", "job_cancelled"}
     assert not {kind for _, kind, _ in usual.told} & set(OLDER_TYPES)
     assert {p["status"] for p in listed.payloads("job_completed")} == {"completed"}
+
+
+async def test_a_crawl_tells_its_counts_and_the_page_it_is_at(clock: FakeClock, store: SqlStore) -> None:
+    bench = await Bench.set_up(store, clock, kinds=("crawler", "crawler.page"), lease=10**12)
+    watched = Watched(bench, store)
+    crawl = await bench.running(a_root("crawler"))
+    await watched.subscribe(id=1, topic=f"job:{crawl.id}")
+    await bench.hand.spawn(crawl, [a_child("crawler.page", payload={"url": f"https://e.org/{n}"}) for n in range(2)])
+    page, other = await bench.hand.take(root_id=crawl.id)
+    await bench.hand.begin(page)
+    await bench.hand.tell(progressed(page, counts={"pages": 1, "links_found": 7, "links_filtered": 3}))
+    await watched.pass_time(2.0)
+    during = watched.payloads("crawler_job_progress")[-1]
+    await bench.hand.end(crawl, page, other)
+    await bench.finish()
+    await watched.pass_time(2.0)
+    after = watched.payloads("crawler_job_progress")[-1]
+
+    assert during["current_url"] == "https://e.org/0"
+    assert (during["pages"], during["links_found"], during["links_filtered"]) == (1, 7, 3)
+    assert during["progress_text"] == "1 pending, 1 running, 0 completed, 0 failed"
+    assert (after["current_url"], after["status"], after["completed"]) == (None, "completed", 2)
 
 
 async def test_a_type_has_the_interval_it_was_given(bench: Bench, store: SqlStore) -> None:

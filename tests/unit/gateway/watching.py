@@ -7,6 +7,7 @@ from typing import Any
 
 from quaero.gateway.connection import Connection
 from quaero.gateway.lifecycle import Lifecycle
+from quaero.gateway.socketprotocol import Line
 from quaero.gateway.state import Gateway
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.subscribing import subscription_for
@@ -33,7 +34,7 @@ class Watched:
             websocket = WebSocket(time_threshold=round(THRESHOLD * 1e6), **settings)
             self.lookout = gateway.lookout
             self.plane = StatePlane(store, gateway.feed, gateway.lookout, bench.clock, websocket)
-        self.connection = Connection(self._record, bench.clock)
+        self.connection = Connection(self._record, bench.clock, Line())
         self.told: list[Told] = []
 
     async def _record(self, message: Any) -> None:

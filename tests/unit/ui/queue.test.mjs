@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fromParams, toParams, toQuery } from "../../../src/quaero/ui/queue/filter.js";
 import { initial, reduce } from "../../../src/quaero/ui/queue/reducer.js";
 import { previewLines } from "../../../src/quaero/ui/queue/preview.js";
-import { idAt } from "../../../src/quaero/ui/kit/pages.js";
+import { idAt, noPages, withPage } from "../../../src/quaero/ui/kit/pages.js";
 
 const tally = { total: 0, pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
 const job = (id, fields = {}) => ({ id: String(id), status: "pending", version: 1, finished_at: null, tally, ...fields });
@@ -19,6 +19,19 @@ test("a page fills its rows and nothing else", () => {
   assert.equal(idAt(state.pages, 0), undefined);
   assert.equal(state.pages.total, 500);
   assert.equal(state.load, "ready");
+});
+
+test("a list that nobody counted to its end grows as one goes down, and finds its end", () => {
+  const full = Array.from({ length: 100 }, (_, i) => String(i));
+  const begun = withPage(noPages, 0, full, 10_000, true);
+  const further = withPage(begun, 150, full, 10_000, true);
+  const beyond = withPage(further, 200, [], 10_000, true);
+  const last = withPage(beyond, 160, full.slice(0, 7), 10_000, true);
+
+  assert.deepEqual([begun.total, begun.known, begun.isLowerBound], [20_000, 10_000, true]);
+  assert.equal(further.total, 25_100);
+  assert.ok(beyond.total >= 15_100 && beyond.total < 20_000);
+  assert.deepEqual([last.total, last.isLowerBound], [16_007, false]);
 });
 
 test("an older version of a job never takes the place of a newer one", () => {

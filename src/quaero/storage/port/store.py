@@ -46,8 +46,8 @@ class Store(Protocol):
     async def jobs_by_id(self, ids: Sequence[int]) -> list[Job]:
         """These jobs, in order of id; unknown ids are left out."""
 
-    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None) -> JobPage:
-        """A page of jobs by id, from the far side of `after`."""
+    async def jobs(self, where: JobFilter, *, limit: int = 50, after: int | None = None, skip: int = 0) -> JobPage:
+        """A page of jobs by id, from the far side of `after`, without the first `skip` (not of a sparse filter)."""
 
     async def longest(self, where: JobFilter, *, limit: int) -> list[Job]:
         """The children that took longest, or have so far, longest first."""
@@ -88,6 +88,9 @@ class Store(Protocol):
 
     async def parents(self, ids: Sequence[int]) -> dict[int, int | None]:
         """The parents of jobs, by id."""
+
+    async def running_child(self, parent_id: int) -> Job | None:
+        """The child of a job that began last, of those that run now."""
 
     async def children_after(self, parent_id: int, after: int, *, limit: int) -> list[tuple[int, int]]:
         """Ids and statuses of children with an id above `after`, in order of id."""

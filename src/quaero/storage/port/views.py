@@ -44,6 +44,11 @@ class JobFilter:
     created_before: int | None = None  # itself excluded
     descending: bool = True
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it asks more of a job than where it stands, so that few of many may match."""
+        return self != JobFilter(roots=self.roots, parent_id=self.parent_id, descending=self.descending)
+
 
 @dataclass(frozen=True, slots=True)
 class JobPage:

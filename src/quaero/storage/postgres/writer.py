@@ -183,18 +183,29 @@ class PostgresWriter:
     def reading(self) -> Iterator[PostgresConnection]:
         """This thread's connection, in a transaction that sees one moment."""
         with translated(self.name):
-            db = self._reader()
-            db.script(_BEGIN_READING)
+            db = self._begin_reading()
             try:
                 yield db
             finally:
                 self._roll_back(db)
 
+    def _begin_reading(self) -> PostgresConnection:
+        """A connection that reads one moment. One that broke while nobody used it is replaced: no read is at fault."""
+        db = self._reader()
+        try:
+            db.script(_BEGIN_READING)
+        except psycopg.OperationalError:
+            if db.is_open:
+                raise
+            db = self._reader()
+            db.script(_BEGIN_READING)
+        return db
+
     def _reader(self) -> PostgresConnection:
         db: PostgresConnection | None = getattr(self._local, "db", None)
         if db is None or not db.is_open:
             db = self._local.db = PostgresConnection(self.url)
-            self._readers.append(db)
+            self._readers = [*filter(lambda one: one.is_open, self._readers), db]
         return db
 
     def now(self, db: Connection) -> int:

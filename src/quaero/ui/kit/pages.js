@@ -5,16 +5,26 @@
 export const PAGE = 100;
 const KEPT = 40;
 
-/** No page read yet. */
-export const noPages = { byNumber: new Map(), total: 0, isLowerBound: false };
+/** No page read yet. `total` is how long the list is taken to be; `known` how many rows are known to be there. */
+export const noPages = { byNumber: new Map(), total: 0, known: 0, isLowerBound: false };
 
-/** A page arrived. */
+const AHEAD = 10_000; // rows offered beyond those that are known, while nobody has counted them
+
+/**
+ * A page arrived. Where the server has counted only so far, the list is taken to be longer than what is known, and
+ * finds its end when somebody goes there: a page that is not full is the last one, an empty one lies beyond the end.
+ */
 export function withPage(pages, number, ids, total, isLowerBound) {
   const byNumber = new Map(pages.byNumber);
   byNumber.delete(number);
   byNumber.set(number, ids);
   while (byNumber.size > KEPT) byNumber.delete(byNumber.keys().next().value);
-  return { byNumber, total, isLowerBound };
+  const end = number * PAGE + ids.length;
+  const known = Math.max(pages.known, total, ids.length ? end : 0);
+  if (!isLowerBound) return { byNumber, total: Math.max(total, ids.length ? end : 0), known, isLowerBound };
+  if (ids.length && ids.length < PAGE) return { byNumber, total: end, known: end, isLowerBound: false };
+  const longest = ids.length ? Math.max(pages.total, known + AHEAD) : Math.floor((known + number * PAGE) / 2);
+  return { byNumber, total: Math.max(known, longest), known, isLowerBound: longest > known };
 }
 
 /** The id in a row, undefined while it is not known. */

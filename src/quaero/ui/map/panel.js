@@ -184,6 +184,8 @@ export function mapPanel({ logs, changed }) {
   return {
     element,
     loadAgain,
+    /** The id of the child in a place, null while it is not known. */
+    idAt: (place) => state.cells?.idAt(place) ?? null,
     show({ scope, steps, job }) {
       const of = steps.find((step) => step.id === scope) ?? job;
       setProperty(element, "hidden", !scope || !of || of.tally.total === 0);

@@ -1,6 +1,6 @@
 // The state of the queue page: `(state, message) → state`. Nothing here touches the page or the network.
 
-import { PAGE, idAt, knownIds, noPages, withPage } from "../kit/pages.js";
+import { idAt, knownIds, noPages, withPage } from "../kit/pages.js";
 
 const HISTORY = 60; // samples behind a sparkline
 
@@ -59,7 +59,7 @@ export function reduce(state, message) {
     case "page": {
       const { jobs, total_count: total, total_is_lower_bound: isLowerBound } = message.answer;
       const base = message.only ? noPages : state.pages;
-      const pages = withPage(base, message.number, jobs.map((job) => job.id), Math.max(total, message.number * PAGE + jobs.length), isLowerBound);
+      const pages = withPage(base, message.number, jobs.map((job) => job.id), total, isLowerBound);
       return { ...state, pages, jobs: forgotten(merged(state.jobs, jobs), pages), load: "ready", trouble: null, fresh: message.only ? new Set() : state.fresh };
     }
     case "rows": {

@@ -29,7 +29,7 @@ export function selectionBar({ store, reload }) {
     act,
     show({ selected, allMatching, pages, filter }) {
       setProperty(element, "hidden", selected.size === 0 && !allMatching);
-      const matching = `${pages.isLowerBound ? "at least " : ""}${count(pages.total)}`;
+      const matching = `${pages.isLowerBound ? "at least " : ""}${count(pages.known)}`;
       setText(text, allMatching ? `All ${matching} selected` : `${plural(selected.size, "job")} selected`);
       setProperty(all, "hidden", allMatching || pages.total <= selected.size || !isFiltering(filter));
       setText(all.lastChild, `Select all ${matching} with ${describeFilter(filter)}`);

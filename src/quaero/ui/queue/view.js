@@ -22,6 +22,7 @@ import { statusStrip } from "./strip.js";
 import { toolbar } from "./toolbar.js";
 
 const AGAIN_MS = 1_000; // the least time between two readings of what is in sight
+const FARTHEST = 100_000; // rows that offsets reach; a filter finds what lies beyond
 const phone = matchMedia("(max-width: 760px)");
 
 /** Open the queue page. Returns how to close it. */
@@ -174,14 +175,14 @@ export function openQueue(main, { params }) {
     strip.show(state);
     tools.show(state.filter);
     selection.show(state);
-    list.length = state.pages.total;
+    list.length = Math.min(state.pages.total, FARTHEST);
     list.refresh();
     list.hidden = state.pages.total === 0;
     setProperty(all, "checked", state.allMatching || state.selected.size > 0);
     setProperty(fresh, "hidden", state.fresh.size === 0);
     setText(fresh.lastChild, plural(state.fresh.size, "new job"));
     if (state.load !== before?.load || state.trouble !== before?.trouble || state.pages.total !== before?.pages.total) renderState(state);
-    const shown = state.pages.isLowerBound ? `at least ${count(state.pages.total)}` : count(state.pages.total);
+    const shown = state.pages.isLowerBound ? `at least ${count(state.pages.known)}` : count(state.pages.total);
     const words = isFiltering(state.filter) ? ` with ${describeFilter(state.filter)}` : "";
     setText(foot, state.load === "ready" ? `${shown} ${state.pages.total === 1 ? "root" : "roots"}${words}` : "");
     if (state.load === "ready" && before?.load !== "ready") announce(foot.textContent);

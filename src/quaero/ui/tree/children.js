@@ -15,10 +15,11 @@ import { complain } from "../shell/toast.js";
 
 export const ORDERS = { created_at: "In order", "-created_at": "Newest first" };
 const AGAIN_MS = 1_000;
+const FARTHEST = 100_000; // rows of a filtered list that offsets reach
 const phone = matchMedia("(max-width: 760px)");
 
-/** The panel; it reads and subscribes by itself for the scope that the state names. */
-export function childrenPanel({ store, change }) {
+/** The panel; it reads and subscribes by itself for the scope that the state names. `idOfPlace` knows ids from the map. */
+export function childrenPanel({ store, change, idOfPlace }) {
   const { dispatch } = store;
   let sight = [0, 0];
   let live = null;
@@ -56,7 +57,7 @@ export function childrenPanel({ store, change }) {
     asked.add(number);
     const { scope, filter } = store.state;
     try {
-      const query = { status: filter.status.join(","), q: filter.q, order: filter.order, limit: PAGE, offset: number * PAGE || undefined };
+      const query = { status: filter.status.join(","), q: filter.q, order: filter.order, limit: PAGE, ...placeOf(number, filter) };
       dispatch({ type: "page", number, only, scope, filter, answer: await read(`/api/jobs/${scope}/children`, query, reading.signal) });
       live?.ids(idsBetween(store.state.pages, ...sight));
     } catch (error) {
@@ -64,6 +65,15 @@ export function childrenPanel({ store, change }) {
     } finally {
       asked.delete(number);
     }
+  }
+
+  /** Where a page begins: far down by the id before it, which the map knows, else by counting. */
+  function placeOf(number, filter) {
+    const place = number * PAGE;
+    if (!place) return {};
+    const isPlain = !filter.status.length && !filter.q;
+    const before = isPlain ? idOfPlace(filter.order === "created_at" ? place - 1 : store.state.pages.total - place) : null;
+    return before ? { cursor: `j${before}` } : { offset: place };
   }
 
   function inSight(first, last) {
@@ -117,12 +127,13 @@ export function childrenPanel({ store, change }) {
         setAttribute(chip, "aria-pressed", String(state.filter.status.includes(status)));
         setText(chip.lastChild, tally[status] === undefined ? "" : count(tally[status]));
       }
-      list.length = state.pages.total;
+      const isPlain = !state.filter.status.length && !state.filter.q;
+      list.length = isPlain ? state.pages.total : Math.min(state.pages.total, FARTHEST);
       list.refresh();
       setProperty(list, "hidden", !state.pages.total);
       if (state.pages.total || !state.pages.byNumber.size) body.replaceChildren();
       else if (!body.firstChild) body.append(notice("No children to show", state.filter.status.length || state.filter.q ? "None matches this filter." : "None was spawned yet."));
-      setText(foot, `${state.pages.isLowerBound ? "at least " : ""}${count(state.pages.total)} shown`);
+      setText(foot, `${state.pages.isLowerBound ? "at least " : ""}${count(state.pages.known)} ${isPlain ? "children" : "match"}`);
     },
     close() {
       live?.close();

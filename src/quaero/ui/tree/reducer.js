@@ -1,6 +1,6 @@
 // The state of a tree page: `(state, message) → state`. Nothing here touches the page or the network.
 
-import { PAGE, noPages, withPage } from "../kit/pages.js";
+import { noPages, withPage } from "../kit/pages.js";
 import { merged } from "../queue/reducer.js";
 
 const PACE_MS = 30_000;
@@ -117,7 +117,7 @@ export function reduce(state, message) {
     case "page": {
       if (message.scope !== state.scope || message.filter !== state.filter) return state;
       const { jobs, total_count: total, total_is_lower_bound: isLowerBound } = message.answer;
-      const pages = withPage(message.only ? noPages : state.pages, message.number, jobs.map((job) => job.id), Math.max(total, message.number * PAGE + jobs.length), isLowerBound);
+      const pages = withPage(message.only ? noPages : state.pages, message.number, jobs.map((job) => job.id), total, isLowerBound);
       return { ...state, pages, jobs: merged(state.jobs, jobs) };
     }
     case "scoped":

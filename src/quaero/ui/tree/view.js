@@ -52,7 +52,7 @@ export function openTree(main, { id, params }) {
   const map = mapPanel({ logs: ([from]) => go(`/jobs/${from}?tab=log`), changed: readJob });
   const bar = tabs("About this job", NAMES, showTab);
   const panels = {
-    children: childrenPanel({ store, change }),
+    children: childrenPanel({ store, change, idOfPlace: map.idAt }),
     errors: errorsPanel({ retry: (group) => act("retry", { failed_children: true, fingerprint: group.fingerprint }, group) }),
     slow: slowPanel(), timeline: timelinePanel(), log: logPanel({ params }), details: detailsPanel(),
   };

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests import postgres
 from tests.unit.gateway.sockets import Client, served
 from websockets.asyncio.client import connect
 
@@ -24,11 +26,9 @@ from quaero.gateway.routing import JobId
 from quaero.gateway.state import Gateway
 from quaero.settings import Settings, WebSocket
 from quaero.storage.port import JobFilter
+from quaero.storage.sqlstore import SqlStore
 from quaero.testing.bench import Bench
 from quaero.testing.factories import a_child, a_root, an_error, ended, progressed
-
-if TYPE_CHECKING:
-    from quaero.storage.sqlstore import SqlStore
 
 pytestmark = pytest.mark.anyio
 LONG = 10_000_000_000
@@ -172,7 +172,21 @@ class Work:
             await self.bench.store.write(cancel, self.random.choice(self.held).id)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlStore]:
+    if request.param == "sqlite":
+        async with SqlStore.open(f"sqlite:///{tmp_path}/quaero.db") as opened:
+            yield opened
+        return
+    name = postgres.create()
+    try:
+        async with SqlStore.open(postgres.database(name)) as opened:
+            yield opened
+    finally:
+        postgres.drop(name)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_every_view_equals_the_store_once_it_is_quiet(store: SqlStore, seed: int) -> None:
     random = Random(seed)
     bench = await Bench.set_up(store, SystemClock(), lease=LONG)
