@@ -6,6 +6,7 @@ not read at all is closed after `SEND_SECONDS` and loses nothing: its next subsc
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,7 +16,7 @@ import msgspec
 from starlette.types import Send
 
 from quaero.clock import Clock
-from quaero.domain.errors import InvalidInput, QuaeroError
+from quaero.domain.errors import InvalidInput, QuaeroError, StoreUnavailable
 from quaero.domain.wire import Problem, log_head, problem
 from quaero.gateway.conflation import Conflation
 from quaero.gateway.socketprotocol import Line
@@ -25,6 +26,7 @@ from quaero.gateway.topics import SubscriptionId, envelope, json_of
 SEND_SECONDS = 15.0
 MOST_SUBSCRIPTIONS = 256  # all tabs of a browser share one connection
 MOST_WAITING = 256  # answers to a client's own messages that it has not read
+_log = logging.getLogger(__name__)
 _FOR_EVER = float("inf")
 
 
@@ -151,7 +153,7 @@ class Connection:
 
     def fail(self, subscription: Subscription, error: Exception) -> None:
         """A subscription cannot go on; unless it is the client's affair, neither can the connection."""
-        if isinstance(error, QuaeroError):
+        if isinstance(error, QuaeroError) and not isinstance(error, StoreUnavailable):
             self.refuse(error, subscription.ask.id)
             self._drop(subscription)
         else:
@@ -210,6 +212,8 @@ class Connection:
             return
         try:
             frames = await self._asked(item, item.open)
+        except StoreUnavailable:
+            raise  # not the client's affair: it comes again, with all it shows
         except (QuaeroError, msgspec.MsgspecError) as error:
             known = error if isinstance(error, QuaeroError) else InvalidInput(str(error))
             self.refuse(known, item.ask.id)
@@ -241,9 +245,17 @@ class Connection:
                 by_number.setdefault(key[0], []).append(key[1:])
         for number, keys in by_number.items():
             subscription = self._subscriptions.get(number)
-            if subscription is not None:
-                for frame in await self._asked(subscription, partial(subscription.frames, keys)):
-                    await self.send(frame)
+            if subscription is None:
+                continue
+            try:
+                frames = await self._asked(subscription, partial(subscription.frames, keys))
+            except StoreUnavailable as error:
+                _log.warning("a viewer waits: %s", error)
+                for kind, job_id in keys:  # told once the store answers; their interval is over then
+                    self.due(subscription, kind, job_id)
+                continue
+            for frame in frames:
+                await self.send(frame)
 
     def _is_early(self, key: tuple[int, str, int]) -> bool:
         """Whether a key tells of an end whose last lines this client follows and lacks: it waits for them."""

@@ -92,12 +92,11 @@ class Lifecycle(Subscription):
     async def frames(self, keys: Sequence[Key]) -> list[str]:
         """What is due, as typed messages."""
         if self._missing:
-            missing, self._missing = self._missing, {}
-            await self._watch_steps(missing)
+            await self._watch_steps(dict(self._missing))
+        for key in keys:
+            if key[0] == CRAWL and key in self._pending:
+                await self.plane.interest.learn_page(self._pending[key])
         rows = [(key[0], row) for key in keys if (row := self._pending.pop(key, None)) is not None]
-        for kind, row in rows:
-            if kind == CRAWL:
-                await self.plane.interest.learn_page(row)
         frames = [*self._told_created([row for kind, row in rows if kind == CREATED])]
         frames += self._style.told([pair for pair in rows if pair[0] != CREATED], self.plane.clock.now())
         kinds = {kind for kind, _ in keys}
@@ -130,6 +129,7 @@ class Lifecycle(Subscription):
         for root_id, is_new in roots.items():
             steps = await self.plane.store.steps(root_id)
             await self.plane.interest.watch(self, steps)
+            self._missing.pop(root_id, None)
             self._steps[root_id] = [step.id for step in steps]
             for row in self.plane.interest.rows(self._steps[root_id]):
                 if is_new and row.job.status != PENDING:

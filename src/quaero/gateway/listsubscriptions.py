@@ -113,8 +113,10 @@ class RootsSubscription(ListSubscription):
         """Roots that came to match."""
         if not any(kind == CREATED for kind, _ in keys):
             return [], {}
-        arrived, self._arrived = list(self._arrived), {}
+        arrived = list(self._arrived)
         jobs = [job for job in await self.plane.store.jobs_by_id(sorted(arrived)) if matches(self.where, job)]
+        for job_id in arrived:
+            self._arrived.pop(job_id, None)
         self.make_room(len(jobs))
         return await self.take(jobs), {}
 

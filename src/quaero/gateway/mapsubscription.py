@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from quaero.domain.cursor import Cursor, parse_cursor
+from quaero.domain.errors import StoreUnavailable
 from quaero.domain.job import Job
 from quaero.gateway.finding import find_job
 from quaero.gateway.interest import Row
@@ -103,9 +104,9 @@ class MapSubscription(Subscription):
 
     async def frames(self, keys: Sequence[Key]) -> list[str]:
         """One message with everything that changed."""
+        new = await self._new_children() if self._has_new else []
         changed, self._changed = self._changed, {}
         to = self._to
-        new = await self._new_children() if self._has_new else []
         if self._must_reset:
             self._must_reset = False
             return [self._message(to, [], reset=True)]
@@ -119,7 +120,11 @@ class MapSubscription(Subscription):
     async def _new_children(self) -> list[tuple[int, int]]:
         """Children made since the last one told, in order of id."""
         self._has_new = False
-        new = await self.plane.store.children_after(self._job_id, self._last_child, limit=MOST_NEW)
+        try:
+            new = await self.plane.store.children_after(self._job_id, self._last_child, limit=MOST_NEW)
+        except StoreUnavailable:
+            self._has_new = True
+            raise
         if new:
             self._last_child = new[-1][0]
         if len(new) == MOST_NEW:

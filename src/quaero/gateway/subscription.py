@@ -170,10 +170,12 @@ class RowSubscription(Subscription):
 
     async def _take_asked(self) -> list[Row]:
         """Show what the client said is in sight; what does not exist is gone."""
-        asked, self._asked = list(self._asked), {}
+        asked = list(self._asked)
         if not asked:
             return []
         rows = await self.take(await self.plane.store.jobs_by_id(sorted(asked)))
+        for job_id in asked:
+            self._asked.pop(job_id, None)
         self._gone.update((job_id, None) for job_id in asked if job_id not in self.shown)
         return rows
 

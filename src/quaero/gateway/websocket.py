@@ -17,7 +17,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from quaero.domain.access import Access
-from quaero.domain.errors import InvalidInput, NotFound, QuaeroError
+from quaero.domain.errors import InvalidInput, NotFound, QuaeroError, StoreUnavailable
 from quaero.gateway.connection import Connection, LeavingError, StuckError, TooEagerError
 from quaero.gateway.lifecycle import Lifecycle
 from quaero.gateway.socketprotocol import Line, line_of
@@ -34,6 +34,7 @@ RETRY_MS = 1_000
 MESSAGES, WITHIN_SECONDS = 500, 10.0  # more of them within this time is no page that people look at
 STUCK, TOO_EAGER, FULL, REFUSED, LEAVING = 4008, 4029, 1013, 1008, 1012
 
+_CODES = ((StuckError, STUCK), (TooEagerError, TOO_EAGER), (LeavingError, LEAVING), (StoreUnavailable, FULL))
 _log = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(Envelope).decode
 
@@ -96,7 +97,10 @@ class Socket:
 
     async def _serve(self, connection: Connection, receive: Receive, line: Line) -> int | None:
         """Until either side ends it; the code to close with, None if the client has gone."""
-        connection.answer(await self._hello())
+        try:
+            connection.answer(await self._hello())
+        except StoreUnavailable:
+            return FULL
         session = _Session(self._plane, connection)
         writer = asyncio.create_task(connection.write())
         tasks = [writer, asyncio.create_task(session.listen(receive))]
@@ -123,7 +127,7 @@ class Socket:
 def _close_code(task: "asyncio.Task[None]") -> int | None:
     """The code to close with, None when the client has gone already. Raises what is a bug of ours."""
     error = None if task.cancelled() else task.exception()
-    for kind, code in ((StuckError, STUCK), (TooEagerError, TOO_EAGER), (LeavingError, LEAVING)):
+    for kind, code in _CODES:
         if isinstance(error, kind):
             return code
     if error is not None and not isinstance(error, OSError):

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.unit.gateway.sockets import client_of, served
 from tests.unit.gateway.watching import Watched
 
+from quaero.clock import SystemClock
+from quaero.domain.errors import StoreUnavailable
 from quaero.domain.facts import How
 from quaero.domain.messages import OLDER_TYPES
 from quaero.domain.status import COMPLETED, FAILED, RUNNING
 from quaero.gateway import lifecycle
 from quaero.gateway.matching import matches
+from quaero.gateway.state import Gateway
 from quaero.gateway.subscription import _pieces
+from quaero.settings import Settings, WebSocket
 from quaero.storage.port import JobFilter
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing.bench import Bench
@@ -127,6 +132,41 @@ async def test_progress_of_a_running_row_is_told_although_its_tree_did_not_move(
     await watched.pass_time(1.0)
 
     assert watched.payloads("snapshot")[-1]["rows"][0]["progress"]["current"] == 1
+
+
+class FlakyStore(SqlStore):
+    """A store that cannot be read while it is told so."""
+
+    is_down = False
+
+    async def _read(self, read: Callable[..., T], *args: Any) -> T:
+        if self.is_down:
+            raise StoreUnavailable("the store is away")
+        return await super()._read(read, *args)
+
+
+async def test_a_store_that_is_away_delays_what_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    async with FlakyStore.open(f"sqlite:///{tmp_path}/quaero.db") as store:
+        bench = await Bench.set_up(store, SystemClock(), lease=10**12)
+        parent, children = await bench.family(3)
+        quick = Settings(websocket=WebSocket(time_threshold=50_000))
+        async with served(Gateway(store, "1", settings=quick)) as port, client_of(port) as client:
+            await client.say(
+                "subscribe", id=1, topic=f"children:{parent.id}", rows=True, limit=0, ids=[str(children[0])]
+            )
+            await client.say("subscribe", id=2, topic="jobs", rows=True)
+            await client.until(lambda: {1, 2} <= client.rows.keys())
+
+            store.is_down = True
+            await client.say("ids", id=1, add=[str(children[1])])
+            await client.say("ping", n=1)
+            await client.first("pong", n=1)
+            await bench.hand.end(*await bench.hand.take(1, root_id=parent.id))
+            new = await bench.root()
+            store.is_down = False
+
+            await client.until(lambda: str(children[1]) in client.rows[1] and str(new) in client.rows[2])
+            await client.until(lambda: client.rows[1][str(children[0])]["status"] == "completed")
 
 
 # --- without a subscription
