@@ -19,7 +19,8 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quaero.domain.bounds import MIB
-from quaero.gateway.answers import Header
+from quaero.domain.errors import QuaeroError
+from quaero.gateway.answers import Header, error_answer
 from quaero.gateway.auth.checkpoint import WRONG, Checkpoint
 from quaero.gateway.auth.crossorigin import granted, preflight
 from quaero.gateway.auth.login import FORMS, LoginDesk
@@ -93,7 +94,10 @@ class Gate:
         await self._checkpoint.close()
 
     async def _let_in(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        principal = await self._checkpoint.who(scope, headers)
+        try:
+            principal = await self._checkpoint.who(scope, headers)
+        except QuaeroError as error:  # who cannot be looked up is not let in
+            principal = Refusal(error.http_status, error.problem, str(error), 1)
         if isinstance(principal, Refusal):
             await refuse(scope, principal, send)
             return
@@ -117,7 +121,10 @@ class Gate:
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         if scope["path"] in FORMS and scope["type"] == "http":
-            answer = await self._desk.answer(scope, headers, receive)
+            try:
+                answer = await self._desk.answer(scope, headers, receive)
+            except QuaeroError as error:
+                answer = error_answer(error)
             await answer.send(send, with_body=scope["method"] != "HEAD")
         else:
             await self._app(scope, receive, send)

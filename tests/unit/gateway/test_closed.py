@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import binary, lists, one_of, sampled_from, text, tuples
 
 from quaero.domain.access import Access, Key, new_key
+from quaero.domain.errors import StoreUnavailable
 from quaero.gateway.application import ROUTES, application
+from quaero.gateway.auth import credentials
 from quaero.gateway.auth.audit import list_deeds
 from quaero.gateway.auth.place import Place
 from quaero.gateway.auth.tokens import add_token, list_tokens, revoke_token
@@ -385,3 +389,60 @@ async def test_no_secret_is_kept_in_the_store_or_told_to_the_log(
     for secret in (key.secret, session):
         assert secret.encode() not in kept
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("form", [b"&" * 50 + b"a=1", b"&".join(b"x=1" for _ in range(30)), b"token=" + b"a" * 9_000])
+async def test_a_form_that_is_none_of_ours_logs_nobody_in(client: Client, form: bytes) -> None:
+    headers = {"origin": HERE, "content-type": "application/x-www-form-urlencoded"}
+
+    answer = await client.post("/login", content=form, headers=headers)
+
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+async def test_who_cannot_be_looked_up_is_told_to_come_again(
+    client: Client, make_token: MakeToken, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await make_token()
+
+    async def unreachable(*_: Any) -> Any:
+        raise StoreUnavailable("the store does not answer")
+
+    monkeypatch.setattr(credentials, "find_keys", unreachable)
+    answers = [await client.get("/api/jobs", headers=bearer(key)), await logged_in(client, key)]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert all(answer.headers["retry-after"] == "1" for answer in answers)
+
+
+HEADER_NAMES = [b"host", b"origin", b"sec-fetch-site", b"cookie", b"authorization", b"content-type", b"x-forwarded-for"]
+HEADER_VALUES = [b"192.0.2.7:8080", HERE.encode(), b"same-origin", b"Bearer qk_", b"quaero_8080=qs_x", b"127.0.0.1"]
+
+
+@given(
+    method=sampled_from([*METHODS, "TRACE", "x"]),
+    path=one_of(sampled_from(PATHS), text(max_size=30).map(lambda rest: f"/{rest}")),
+    headers=lists(
+        tuples(sampled_from(HEADER_NAMES), one_of(sampled_from(HEADER_VALUES), binary(max_size=80))), max_size=7
+    ),
+    body=binary(max_size=50),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_is_sent_without_a_credential_is_refused_in_order(
+    gate: Gate, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    await gate({**scope, "client": ("198.51.100.9", 1), "scheme": "http"}, receive, send)
+
+    is_open = path in PUBLIC or path.startswith("/static/")
+    refusals = {400, 401, 403, 405, 413, 415, 421, 429}
+    assert told[0]["status"] in refusals | ({200, 304, 404, 422} if is_open else set())

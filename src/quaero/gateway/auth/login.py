@@ -64,8 +64,12 @@ async def _form(receive: Receive) -> dict[str, str]:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), max_num_fields=10).items()}
-    return {}
+            break
+    try:
+        fields = parse_qs(body.decode("latin-1"), max_num_fields=10) if len(body) <= MAX_FORM else {}
+    except ValueError:  # more fields than a form of ours has
+        return {}
+    return {name: values[0] for name, values in fields.items()}
 
 
 def _go(address: str, *headers: Header) -> Answer:
