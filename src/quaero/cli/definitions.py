@@ -1,16 +1,18 @@
 """`quaero definitions`: what could be run."""
 
-import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from quaero.cli import output
-from quaero.cli.options import Where, examples, json_option, where_options
+from quaero.cli.options import Where, client_options, examples, json_option
 from quaero.domain.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
+    from quaero.client import AsyncClient
     from quaero.domain.definitions import Definition, Problem
 
 
@@ -21,12 +23,12 @@ def definitions() -> None:
 
 @definitions.command("list", epilog=examples("quaero definitions list", "quaero definitions list --json"))
 @json_option
-@where_options
+@client_options
 def list_(where: Where, as_json: bool) -> None:
     """List the definitions of the directory and of the store."""
     from quaero.domain.definitions import to_mapping
 
-    found, problems = asyncio.run(_all(where))
+    found, problems = _all(where)
     for problem in problems:
         output.message(problem)
     if as_json:
@@ -44,13 +46,13 @@ def list_(where: Where, as_json: bool) -> None:
 )
 @click.argument("definition")
 @json_option
-@where_options
+@client_options
 def show(where: Where, as_json: bool, definition: str) -> None:
     """Show a definition (a file or an id): its steps, what they wait for, when it runs."""
     from quaero.domain.definitions import explain, to_mapping
     from quaero.domain.durations import format_duration
 
-    found = asyncio.run(_one(where, definition))
+    found = _one(where, definition)
     if as_json:
         output.json(to_mapping(found))
         return
@@ -97,39 +99,51 @@ def validate(as_json: bool, files: tuple[Path, ...]) -> int:
 
 @definitions.command(epilog=examples("quaero definitions export news-crawler > job-definitions/news.toml"))
 @click.argument("definition")
-@where_options
+@client_options
 def export(where: Where, definition: str) -> None:
     """Print a definition as the text of its file."""
     from quaero.domain.definitions import to_toml
 
-    output.result(to_toml(asyncio.run(_one(where, definition))).rstrip("\n"))
+    output.result(to_toml(_one(where, definition)).rstrip("\n"))
 
 
-async def _all(where: Where) -> tuple[dict[str, "Definition"], list[str]]:
-    """Definitions by id (the directory's win), and what is wrong with files of the directory."""
-    from quaero.app import open_store
-    from quaero.domain.definitions import from_stored, load_dir
-    from quaero.keeping import exists
+def _all(where: Where) -> tuple[dict[str, "Definition"], list[str]]:
+    """Definitions by id, and what is wrong with some. Files of this directory win; a named server has its own."""
+    from quaero.domain.definitions import load_dir
 
-    settings = where.settings()
-    loaded = load_dir(settings.jobs.definitions_dir)
+    problems: list[str] = []
     found: dict[str, Definition] = {}
-    if exists(settings):
-        async with open_store(settings) as store:
-            for (body,) in await store.rows("select body from definition order by id"):
-                stored = from_stored(body.encode())
-                found[stored.id] = stored
-    found.update((definition.id, definition) for definition in loaded.definitions)
-    return dict(sorted(found.items())), [str(problem) for problem in loaded.problems]
+    with suppress(NotFound):  # no store yet: there may be files
+        found = where.with_client(lambda client: _kept(client, problems))
+    if where.server is None:
+        loaded = load_dir(where.settings().jobs.definitions_dir)
+        found.update((definition.id, definition) for definition in loaded.definitions)
+        problems += [str(problem) for problem in loaded.problems]
+    return dict(sorted(found.items())), problems
 
 
-async def _one(where: Where, wanted: str) -> "Definition":
+async def _kept(client: "AsyncClient", problems: list[str]) -> dict[str, "Definition"]:
+    """The definitions of the store."""
+    from quaero.client.transport import address
+    from quaero.domain.definitions import parse
+
+    found: dict[str, Definition] = {}
+    for one in await client.definitions():
+        detail = msgspec.json.decode(await client.ask("GET", address("job-definitions", one["id"])))
+        try:
+            found[one["id"]] = parse(detail["toml"], one["id"])
+        except InvalidInput as error:
+            problems.append(str(error))
+    return found
+
+
+def _one(where: Where, wanted: str) -> "Definition":
     from quaero.cli.running import definition_in_file
 
     in_file = definition_in_file(wanted)
     if in_file is not None:
         return in_file
-    found, _ = await _all(where)
+    found, _ = _all(where)
     if wanted not in found:
         known = ", ".join(found) or "none are known"
         raise NotFound(f"there is no definition {wanted!r}: {known}")

@@ -143,9 +143,15 @@ class AsyncClient:
         return await self._mapping("queue", "stats")
 
     async def definitions(self) -> list[dict[str, Any]]:
-        """What could be run."""
-        found: list[dict[str, Any]] = (await self._mapping("job-definitions"))["definitions"]
-        return found
+        """What could be run: every definition, in order of id."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await self._mapping("job-definitions", cursor=cursor)
+            found += page["definitions"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
 
     async def documents(self, q: str | None = None, **query: Any) -> dict[str, Any]:
         """A page of the documents jobs kept; with `q`, the best hits."""

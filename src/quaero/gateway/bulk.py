@@ -1,6 +1,7 @@
 """One action on all jobs of a filter: told beforehand what it would touch, then run by a worker as a job of its own."""
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -10,9 +11,11 @@ from quaero.domain.status import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING,
 from quaero.domain.tally import Tally
 from quaero.domain.wire import WireJob, WireTally, parse_id, wire_job, wire_tally
 from quaero.engine.lifecycle.bulk import KIND, Action, Order, order
+from quaero.engine.lifecycle.idempotency import once
 from quaero.gateway.answers import Answer, json_answer
+from quaero.gateway.idempotency import idempotency_key
 from quaero.gateway.listing import moment, parse_statuses, within
-from quaero.gateway.routing import Routes
+from quaero.gateway.routing import Headers, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import Breakdown, JobFilter
 
@@ -80,8 +83,8 @@ ACTS_ON: dict[str, tuple[JobStatus, ...]] = {
 }
 
 
-@routes.post("/api/jobs/bulk", answers={201: BulkAccepted, 200: BulkPreview})
-async def post_bulk(gateway: Gateway, body: BulkRequest) -> Answer:
+@routes.post("/api/jobs/bulk", answers={201: BulkAccepted, 200: BulkPreview | BulkAccepted})
+async def post_bulk(gateway: Gateway, body: BulkRequest, headers: Headers) -> Answer:
     """Cancel, retry, rerun or delete all jobs of a filter, as a job with its own progress; or preview that."""
     _check(body)
     where = _filter(body)
@@ -96,9 +99,9 @@ async def post_bulk(gateway: Gateway, body: BulkRequest) -> Answer:
         fingerprint=body.fingerprint,
         total=None if found.is_lower_bound else found.counts.total,
     )
-    job = await gateway.store.write(order, wanted)
+    job, is_new = await gateway.store.write(once, idempotency_key(headers), partial(order, wanted=wanted))
     accepted = BulkAccepted(matching=found.counts.total, is_lower_bound=found.is_lower_bound, job=wire_job(job))
-    return json_answer(accepted, 201, (b"location", b"/api/jobs/%d" % job.id))
+    return json_answer(accepted, 201 if is_new else 200, (b"location", b"/api/jobs/%d" % job.id))
 
 
 def _check(body: BulkRequest) -> None:

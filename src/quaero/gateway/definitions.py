@@ -1,5 +1,6 @@
 """Definitions: kept, changed, checked as somebody types, and run."""
 
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from quaero.engine.lifecycle.catalogue import (
     replace_definition,
 )
 from quaero.engine.lifecycle.definitions import told_unknown
+from quaero.engine.lifecycle.idempotency import once
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.definitionshapes import (
     Validation,
@@ -27,7 +29,8 @@ from quaero.gateway.definitionshapes import (
     wire_definition,
     wire_detail,
 )
-from quaero.gateway.routing import Routes
+from quaero.gateway.idempotency import idempotency_key
+from quaero.gateway.routing import Headers, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import JobFilter, Store
 
@@ -126,13 +129,13 @@ async def delete_definition(gateway: Gateway, id: str) -> Removed:
     return Removed(row.id, removed=True)
 
 
-@routes.post("/api/job-definitions/{id}/execute", needs=Access.SUBMITTER, answers={201: WireJob})
-async def post_execute(gateway: Gateway, id: str, body: dict[str, Any]) -> Answer:
+@routes.post("/api/job-definitions/{id}/execute", needs=Access.SUBMITTER, answers={201: WireJob, 200: WireJob})
+async def post_execute(gateway: Gateway, id: str, body: dict[str, Any], headers: Headers) -> Answer:
     """Run a definition now; the body changes it for this run, e.g. `{"step": {"crawl": {"max_pages": 5}}}`."""
     row = await _find(gateway.store, id)
     definition = with_overrides(from_stored(row.body.encode()), body)
-    root = await gateway.store.write(execute, definition)
-    return json_answer(wire_job(root), 201, (b"location", b"/api/jobs/%d" % root.id))
+    root, is_new = await gateway.store.write(once, idempotency_key(headers), partial(execute, definition=definition))
+    return json_answer(wire_job(root), 201 if is_new else 200, (b"location", b"/api/jobs/%d" % root.id))
 
 
 async def _find(store: Store, definition_id: str) -> DefinitionRow:

@@ -13,7 +13,6 @@ from quaero.gateway.state import Gateway
 from quaero.storage.port import Store, StoredDocument
 
 routes = Routes()
-MAX_HITS = 1_000  # of a search: deeper nobody looks
 EXCERPT = 240  # characters of the text in a list that was not searched
 EXPORTED_AT_ONCE = 50  # documents read for one chunk
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -83,14 +82,11 @@ async def get_documents(gateway: Gateway, query: DocumentsQuery) -> DocumentList
     limit = query.limit
     after = _number("cursor", query.cursor) or 0
     root_id = _number("job_id", query.job_id)
-    if query.q:
-        hits = await gateway.store.documents(q=query.q, root_id=root_id, limit=min(after + limit + 1, MAX_HITS))
-        found, is_more, then = hits[after : after + limit], len(hits) > after + limit, after + limit
-    else:
-        page = await gateway.store.documents(root_id=root_id, after=after, limit=limit + 1)
-        found, is_more = page[:limit], len(page) > limit
-        then = found[-1].id if found else 0
-    return DocumentList([_line(document) for document in found], limit, str(then) if is_more else None)
+    q = query.q or None
+    page = await gateway.store.documents(q=q, root_id=root_id, after=after, limit=limit + 1)
+    found = page[:limit]
+    then = _following(q, after, found) if len(page) > limit else None
+    return DocumentList([_line(document) for document in found], limit, None if then is None else str(then))
 
 
 @routes.get(
@@ -125,16 +121,16 @@ async def get_document(gateway: Gateway, id: str) -> WireDocument:
 
 
 async def _all(store: Store, q: str | None, root_id: int | None) -> AsyncIterator[list[StoredDocument]]:
-    """Pages of documents, oldest first; with words, the best hits."""
-    if q is not None:
-        hits = await store.documents(q=q, root_id=root_id, limit=MAX_HITS)
-        for start in range(0, len(hits), EXPORTED_AT_ONCE):
-            yield hits[start : start + EXPORTED_AT_ONCE]
-        return
+    """Pages of documents, oldest first; with words, hits, best first."""
     after = 0
-    while page := await store.documents(root_id=root_id, after=after, limit=EXPORTED_AT_ONCE):
+    while page := await store.documents(q=q, root_id=root_id, after=after, limit=EXPORTED_AT_ONCE):
         yield page
-        after = page[-1].id
+        after = _following(q, after, page)
+
+
+def _following(q: str | None, after: int, page: list[StoredDocument]) -> int:
+    """Where the next page begins: hits are counted, all others go by id."""
+    return after + len(page) if q is not None else page[-1].id
 
 
 def _number(name: str, text: str | None) -> int | None:

@@ -18,12 +18,12 @@ from quaero.domain.wire import WireJob, wire_job
 from quaero.engine.lifecycle.enqueue import Enqueued, NewJob, check_bulk, enqueue
 from quaero.failpoints import failpoint
 from quaero.gateway.answers import Answer, json_answer
+from quaero.gateway.idempotency import idempotency_key
 from quaero.gateway.routing import Headers, Routes
 from quaero.gateway.state import Gateway
 from quaero.storage.port import Ledger
 
 routes = Routes()
-MAX_IDEMPOTENCY_KEY = 255
 
 
 class JobRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,7 +99,7 @@ def accept_all(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str 
 @routes.post("/api/jobs", needs=Access.SUBMITTER, answers={201: WireJob | NewIds, 200: WireJob})
 async def create_jobs(gateway: Gateway, body: JobRequest | list[JobRequest], headers: Headers) -> Answer:
     """Accept a job (201, or 200 with the open job that has its key), or an array of them (201 with their ids)."""
-    key = _idempotency_key(headers)
+    key = idempotency_key(headers)
     if isinstance(body, list):
         return await _create_many(gateway, body, key)
     answer, job = await gateway.store.write(accept, to_new_job(body), key)
@@ -117,12 +117,3 @@ async def _create_many(gateway: Gateway, requests: Sequence[JobRequest], key: st
     answers = await gateway.store.write(accept_all, [to_new_job(request) for request in requests], key)
     failpoint("enqueue.after_commit")
     return json_answer(NewIds([str(answer.id) for answer in answers]), 201)
-
-
-def _idempotency_key(headers: Headers) -> str | None:
-    raw = headers.get(b"idempotency-key")
-    if raw is None:
-        return None
-    if not 0 < len(raw) <= MAX_IDEMPOTENCY_KEY or not raw.isascii():
-        raise InvalidInput(f"Idempotency-Key must have 1 to {MAX_IDEMPOTENCY_KEY} ASCII characters")
-    return raw.decode()

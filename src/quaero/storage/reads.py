@@ -69,7 +69,7 @@ _DOCUMENT = "document.id, document.job_id, document.root_id, url, document.title
 
 
 def documents(db: Connection, q: str | None, root_id: int | None, after: int, limit: int) -> list[StoredDocument]:
-    """Documents by id above `after`, or the best hits of a full-text search."""
+    """Documents by id above `after`, or hits of a full-text search, best first, behind as many."""
     only, params = (" and root_id = ?", [root_id]) if root_id is not None else ("", [])
     only = f"and {seen('document')}{only}"
     if q is None:
@@ -78,7 +78,8 @@ def documents(db: Connection, q: str | None, root_id: int | None, after: int, li
             (after, *params, limit),
         )
     else:
-        rows = db.rows(db.dialect.search(_DOCUMENT, only), (db.dialect.words(q), *params, limit))
+        sql = f"{db.dialect.search(_DOCUMENT, only)} offset ?"
+        rows = db.rows(sql, (db.dialect.words(q), *params, limit, after))
     return [_document(row) for row in rows]
 
 

@@ -183,6 +183,7 @@ class StoreReading(StoreTests):
         assert all("crab" in found.snippet for found in crabs)
         assert [found.title for found in await bench.store.documents(q="cafe CRAB")] == ["Café"]
         assert await bench.store.documents(q="crab nowhere") == []
+        assert await bench.store.documents(q="crab", after=1, limit=1) == crabs[1:]
         assert await bench.store.documents(q="crab", root_id=job.id + 1) == []
         listed = await bench.store.documents(limit=2)
         rest = await bench.store.documents(after=listed[-1].id)

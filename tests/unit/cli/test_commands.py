@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from quaero.domain.definitions import parse
+from quaero.engine.lifecycle.catalogue import create_definition
 from quaero.engine.lifecycle.definitions import run_definition
 
 if TYPE_CHECKING:
@@ -192,6 +193,25 @@ def test_definitions_are_listed_shown_validated_and_exported(quaero: Quaero, tmp
     assert parse(exported.out) == parse(NEWS)
     assert list(shown["step"]) == ["crawl", "tell"]
     assert wrong.code == 2
+
+
+def test_definitions_kept_in_the_store_are_listed_and_a_file_of_the_same_id_wins(
+    quaero: Quaero, prepare: Prepare[Any], tmp_path: Path
+) -> None:
+    async def keep(hand: Hand) -> None:
+        for name in ("kept", "news"):
+            await hand.store.write(create_definition, parse(NEWS.replace('"news"', f'"{name}"')))
+
+    prepare(keep)
+    (tmp_path / "job-definitions").mkdir()
+    (tmp_path / "job-definitions/news.toml").write_text(NEWS.replace('"News"', '"From a file"'))
+
+    listed = quaero("definitions", "list")
+    exported = quaero("definitions", "export", "kept")
+
+    assert [line.split("  ")[0] for line in listed.out.splitlines()[1:]] == ["kept", "news"]
+    assert "From a file" in listed.out
+    assert parse(exported.out).name == "News"
 
 
 def test_validating_says_every_problem_and_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,23 @@ async def test_an_accepted_bulk_is_a_job_like_any_other(client: httpx2.AsyncClie
     assert shown["payload"]["asked"] == {"ids": [job["id"], "999"]}
 
 
+async def test_a_bulk_that_is_asked_for_twice_with_one_key_is_one(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    await submit()
+    wanted = {"action": "cancel", "filter": {"kind": "fetch"}}
+    key = {"idempotency-key": "k"}
+
+    first = await client.post("/api/jobs/bulk", json=wanted, headers=key)
+    again = await client.post("/api/jobs/bulk", json=wanted, headers=key)
+    array = [{"kind": "fetch"}] * 2
+    await client.post("/api/jobs", json=array, headers={"idempotency-key": "two"})
+    other = await client.post("/api/jobs/bulk", json=wanted, headers={"idempotency-key": "two"})
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert first.json()["job"]["id"] == again.json()["job"]["id"]
+
+
 @pytest.mark.parametrize(
     ("body", "hint"),
     [

@@ -129,6 +129,17 @@ async def test_running_a_definition_makes_a_tree_with_the_overrides_of_this_run(
     assert [job["id"] for job in listed["jobs"]] == [root["id"]]
 
 
+async def test_a_run_that_is_asked_for_twice_with_one_key_is_one(client: httpx2.AsyncClient) -> None:
+    await post(client, PLAIN)
+
+    answers = [
+        await client.post("/api/job-definitions/plain/execute", headers={"idempotency-key": "k"}) for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
 async def test_overrides_that_are_wrong_are_refused_with_their_place(client: httpx2.AsyncClient) -> None:
     await post(client, {"toml": NEWS})
 

@@ -88,6 +88,17 @@ async def test_an_export_has_every_document_of_the_tree_whole(
     assert [line["text"] for line in lines] == ["one", "two", "three"]
 
 
+async def test_an_export_of_a_search_has_every_hit(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "EXPORTED_AT_ONCE", 2)
+    await keep(submit, worker, *("harbour " * (n + 1) for n in range(5)), "town")
+
+    answer = await client.get("/api/documents/export", params={"q": "harbour"})
+
+    assert sorted(msgspec.json.decode(line)["size"] for line in answer.content.splitlines()) == [8, 16, 24, 32, 40]
+
+
 async def test_a_markdown_export_carries_nothing_a_terminal_would_obey(
     client: httpx2.AsyncClient, submit: Submit, worker: Worker
 ) -> None:

@@ -9,6 +9,7 @@ from quaero.domain.bounds import MAX_BULK, MAX_PAYLOAD
 from quaero.domain.errors import TooLarge, UnknownKind
 from quaero.domain.events import JobCreated
 from quaero.domain.job import Job
+from quaero.engine.lifecycle.idempotency import remember, remembered
 from quaero.engine.lifecycle.moves import make_ready
 from quaero.storage.port import Ledger
 
@@ -43,10 +44,9 @@ def enqueue(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | N
     A root's key is unique among the open roots of its kind: asking again gives the job that is there. The same
     idempotency key gives the first answer again. Raises UnknownKind or TooLarge naming the request.
     """
-    if idempotency_key is not None:
-        known = ledger.rows("select ids from idempotency where key = ?", (idempotency_key,))
-        if known:
-            return [Enqueued(job_id, False) for job_id in msgspec.json.decode(known[0][0], type=list[int])]
+    known = remembered(ledger, idempotency_key)
+    if known is not None:
+        return [Enqueued(job_id, False) for job_id in known]
     ledger.admit()
     for position, request in enumerate(requests):
         _check(ledger, request, position, len(requests))
@@ -57,9 +57,7 @@ def enqueue(ledger: Ledger, requests: Sequence[NewJob], idempotency_key: str | N
     else:
         keys: dict[tuple[str, str], int] = {}
         answers = [_accept(ledger, request, first + n, keys) for n, request in enumerate(requests)]
-    if idempotency_key is not None:
-        ids = msgspec.json.encode([answer.id for answer in answers]).decode()
-        ledger.run("insert into idempotency(key, ids, at) values(?, ?, ?)", (idempotency_key, ids, ledger.now))
+    remember(ledger, idempotency_key, [answer.id for answer in answers])
     return answers
 
 

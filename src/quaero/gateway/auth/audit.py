@@ -8,6 +8,7 @@ after `auth.audit_retention`, and beyond `MOST` entries.
 import asyncio
 import logging
 from collections import deque
+from itertools import chain
 from typing import NamedTuple
 
 from quaero.domain.errors import QuaeroError
@@ -16,6 +17,7 @@ from quaero.storage.port import Ledger, Store
 MOST = 1_000_000
 MOST_WAITING = 100_000
 TIDY_EVERY = 1_000  # entries
+SIZES = (100, 10, 1)  # entries in one statement
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +41,17 @@ class AuditRow(NamedTuple):
 
 
 def keep_deeds(ledger: Ledger, deeds: list[Deed]) -> None:
-    """Add entries."""
-    for deed in deeds:
-        ledger.run("insert into audit(at, who, address, action, target, status) values(?, ?, ?, ?, ?, ?)", deed)
+    """Add entries, a few statements of fixed sizes for many of them."""
+    start = 0
+    for size in SIZES:
+        while len(deeds) - start >= size:
+            some = deeds[start : start + size]
+            rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * size)
+            ledger.run(
+                f"insert into audit(at, who, address, action, target, status) values {rows}",
+                tuple(chain.from_iterable(some)),
+            )
+            start += size
 
 
 def forget_deeds(ledger: Ledger, retention: int) -> None:

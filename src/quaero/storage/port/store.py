@@ -119,7 +119,7 @@ class Store(Protocol):
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50
     ) -> list[StoredDocument]:
-        """Documents by id above `after`; with `q`, full-text hits, best first."""
+        """Documents by id above `after`; with `q`, full-text hits, best first, behind the first `after` of them."""
 
     async def stats(self) -> Stats:
         """Counts, throughput and live workers."""
