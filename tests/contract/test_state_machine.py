@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -213,6 +214,18 @@ class Histories(RuleBasedStateMachine):
             assert refused == (not chosen)
             self.forest.retry(chosen)
 
+    @rule(pick=PICK)
+    def retry_below_a_parent_that_failed_by_itself(self, pick: int) -> None:
+        """Its failed children run again; it does not, and fails once more when they have ended."""
+        failed = [node for node in self.forest.nodes.values() if node.own_failed and node.children and not node.open]
+        if failed:
+            node = failed[pick % len(failed)]
+            chosen = self.to_retry(node, failed_children=True)
+            assert node not in chosen
+            if chosen:
+                self.run(self.bench.retry, node.id, failed_children=True)
+                self.forest.retry(chosen)
+
     @rule(seconds=st.sampled_from([0.1, 1, 3, 15]))
     def wait(self, seconds: float) -> None:
         self.clock.move(seconds)
@@ -333,7 +346,7 @@ class Histories(RuleBasedStateMachine):
                 node.owner = None
 
 
-TestHistories = Histories.TestCase
+TestHistories = pytest.mark.timeout(600 * DEEP)(Histories.TestCase)
 TestHistories.settings = settings(
     max_examples=120 * DEEP,
     stateful_step_count=40,
