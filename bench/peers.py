@@ -47,11 +47,12 @@ def _measure(name: str, module: str, n: int, worker: tuple[str, ...], place: Pat
         variables = {**os.environ, "PYTHONPATH": PYTHONPATH}
         sent = float(subprocess.run(command, cwd=place, env=variables, check=True, capture_output=True).stdout)
         with process(sys.executable, *worker, place=place):
-            seconds = _drained(place / "probe", n + 1)
+            seconds = drained(place / "probe", n + 1)
     return {f"{name} drain": n / seconds, f"{name} enqueue": n / sent}
 
 
-def _drained(path: Path, n: int) -> float:
+def drained(path: Path, n: int) -> float:
+    """Wait until a peer has run `n` jobs; seconds from the first to the last."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         done, seconds = probe.read(path)

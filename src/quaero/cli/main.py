@@ -39,6 +39,7 @@ COMMANDS = {
     "backup": "quaero.cli.care:backup",
     "restore": "quaero.cli.care:restore",
     "init": "quaero.cli.care:init",
+    "store": "quaero.cli.store:store",
 }
 
 

@@ -3,6 +3,7 @@
 A check and a backup may run beside workers; a repair queues like any other write; a restore wants the store to itself.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from quaero.app import open_store
@@ -13,7 +14,7 @@ from quaero.settings import Settings
 from quaero.storage.doctor import Finding, repair
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import Ledger
-from quaero.storage.sqlstore import is_postgres
+from quaero.storage.sqlstore import NO_DRIVER, is_postgres
 
 
 def store_name(settings: Settings) -> str:
@@ -75,8 +76,23 @@ def backup(settings: Settings, target: Path) -> int:
 
 def restore(settings: Settings, source: Path, *, replace: bool = False) -> Path | None:
     """Make the store from a backup. With `replace` a store that is there is moved aside, and where to is returned."""
-    _require_file(settings, "pg_restore into an empty database, then `quaero store renew`")
+    _require_file(settings, "pg_restore into an empty database")
     return files.restore(settings, source, replace=replace)
+
+
+def copy(source: str, target: str, tell: Callable[[str], None]) -> int:
+    """Copy the embedded store at one URL into the empty PostgreSQL database at another; how many jobs it has.
+
+    Raises InvalidInput for another pair of stores, Conflict when something runs on the source or the target holds
+    jobs, StoreUnsafe when the doctor does not find the copy clean: then nothing of it is kept.
+    """
+    if is_postgres(source) or not is_postgres(target):
+        raise InvalidInput("a store is copied from sqlite:///… to postgresql://…")
+    try:
+        from quaero.keeping import copying
+    except ImportError:
+        raise InvalidInput(NO_DRIVER) from None
+    return copying.copy(source, target, tell)
 
 
 def _require_file(settings: Settings, instead: str) -> None:

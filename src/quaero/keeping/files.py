@@ -26,7 +26,11 @@ def store_path(settings: Settings) -> Path:
 
 def require_store(settings: Settings) -> Path:
     """The file of a store that exists. Raises NotFound saying how to make one."""
-    path = store_path(settings)
+    return require_file(store_path(settings))
+
+
+def require_file(path: Path) -> Path:
+    """The file of a store that exists."""
     if not path.is_file():
         raise NotFound(f"there is no store at {path}: name another with --store, or make it with `quaero init`")
     return path

@@ -4,8 +4,9 @@ Statements are prepared by the driver at their second use and named at the proto
 newer) keeps apart in transaction mode. Nothing here lives longer than a transaction: no settings, no temporary tables.
 """
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -131,6 +132,12 @@ class PostgresConnection:
             row = result.fetchone() if result.description is not None else None
             answer = row[0] if row is not None else answer
         return answer
+
+    @contextlib.contextmanager
+    def copy_into(self, table: str, columns: str) -> Iterator[Callable[[Sequence[Any]], None]]:
+        """A function that takes one row after the other into a table."""
+        with self._cursor.copy(f"copy {table}({columns}) from stdin".encode()) as copy:
+            yield copy.write_row
 
     def member(self, column: str) -> str:
         """SQL for membership in a bound list."""
