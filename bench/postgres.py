@@ -34,6 +34,9 @@ WORKERS = 4
 LINES = 200
 
 
+_WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
 @cache
 def _server() -> str:
     given = os.environ.get("BENCH_POSTGRES")
@@ -70,9 +73,7 @@ async def _drain(name: str, n: int, parents: int, kind: str = "noop") -> Samples
                 [[done]] = await store.rows("select coalesce(sum(completed), 0) from counter")
                 if done >= n + parents:
                     break
-                [[locked]] = await store.rows(
-                    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-                )
+                [[locked]] = await store.rows(_WAITING)
                 waits += bool(locked)
                 await asyncio.sleep(0.05)
             seconds = await filled.seconds_of(store, kind)

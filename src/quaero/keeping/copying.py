@@ -13,8 +13,9 @@ from quaero.storage.doctor import examine
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.trouble import check_server, named, translated
-from quaero.storage.sqlite import SqliteConnection, connect, database_path
-from quaero.storage.sqlite import translated as translated_file
+from quaero.storage.sqlite import connect, database_path
+from quaero.storage.sqliteconnection import SqliteConnection
+from quaero.storage.sqlitetrouble import translated as translated_file
 
 
 def copy(source: str, target: str, tell: Callable[[str], None]) -> int:

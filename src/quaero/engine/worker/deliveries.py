@@ -63,7 +63,9 @@ class Deliveries:
 
     async def _is_any_there(self) -> bool:
         """Whether there is anything to take: asked first, because taking is a write."""
-        return bool(await self._store.rows("select 1 from delivery where owner is null limit 1"))
+        with contextlib.suppress(StoreUnavailable):
+            return bool(await self._store.rows("select 1 from delivery where owner is null limit 1"))
+        return False
 
     async def _carry_one(self, link: Link, delivery: Delivery) -> None:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()

@@ -6,6 +6,7 @@ The bell may be lost; looking is the truth, and costs one read of three indexes 
 from typing import Protocol
 
 from quaero.clock import Clock
+from quaero.domain.errors import StoreUnavailable
 from quaero.doorbell.port import Doorbell
 from quaero.storage.port import Store
 
@@ -34,7 +35,10 @@ class Ears:
             if await self._bell.wait(LOOK_SECONDS):
                 self._stir(look=True)
                 continue
-            ready, cancelling = await self._found()
+            try:
+                ready, cancelling = await self._found()
+            except StoreUnavailable:  # whoever writes will say so, and the lease knows how long that may last
+                continue
             if ready or cancelling:
                 self._stir(look=cancelling)
 

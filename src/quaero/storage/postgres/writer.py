@@ -183,23 +183,26 @@ class PostgresWriter:
     def reading(self) -> Iterator[PostgresConnection]:
         """This thread's connection, in a transaction that sees one moment."""
         with translated(self.name):
-            db = self._begin_reading()
+            db = self._begun()
             try:
                 yield db
             finally:
                 self._roll_back(db)
 
-    def _begin_reading(self) -> PostgresConnection:
-        """A connection that reads one moment. One that broke while nobody used it is replaced: no read is at fault."""
-        db = self._reader()
-        try:
-            db.script(_BEGIN_READING)
-        except psycopg.OperationalError:
-            if db.is_open:
-                raise
-            db = self._reader()
-            db.script(_BEGIN_READING)
-        return db
+    def _begun(self) -> PostgresConnection:
+        """This thread's connection in a transaction, made anew if the server was gone meanwhile."""
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        run = 3
+        while True:
+            try:
+                db = self._reader()
+                db.script(_BEGIN_READING)
+                return db
+            except psycopg.OperationalError:
+                if time.monotonic() >= give_up:
+                    raise
+                self._pause(run)
+                run = min(run + 1, 9)
 
     def _reader(self) -> PostgresConnection:
         db: PostgresConnection | None = getattr(self._local, "db", None)
