@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ import psycopg
 
 from bench import filled, probe
 from bench.figures import Figure, Samples, Scenario
-from bench.hosted import hosted
+from bench.hosted import Hosted, hosted
 from bench.lab import PYTHONPATH, Lab, environ, folder, process
 from bench.peers import drained
 from quaero.doorbell.postgres import PostgresDoorbell
@@ -66,7 +67,7 @@ async def _drain(name: str, n: int, parents: int, kind: str = "noop") -> Samples
         async with filled.opened(place) as store:
             for _ in range(parents):
                 await filled.parent(store, n // parents, kind)
-        hosts = [stack.enter_context(hosted("worker", place, executors=1)) for _ in range(WORKERS)]
+        hosts = _together(stack, place, WORKERS)
         commits, waits = sum(host.commits for host in hosts), 0
         async with filled.opened(place) as store, asyncio.timeout(600):
             while True:
@@ -83,6 +84,12 @@ async def _drain(name: str, n: int, parents: int, kind: str = "noop") -> Samples
             f"{name} commits": committed / seconds,
             f"{name} waits": 100 * waits / max(1, seconds / 0.05),
         }
+
+
+def _together(stack: ExitStack, place: Path, n: int) -> list[Hosted]:
+    """So many workers, started at the same time: one that is ready begins at once."""
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(lambda _: stack.enter_context(hosted("worker", place, executors=1)), range(n)))
 
 
 def one_parent(lab: Lab) -> Samples:
@@ -106,8 +113,7 @@ async def _talk(jobs: int) -> float:
         async with filled.opened(place) as store:
             await filled.announce(store)
             await store.write(enqueue, [NewJob("talk", b'{"lines": %d}' % LINES) for _ in range(jobs)])
-        for _ in range(2):
-            stack.enter_context(hosted("worker", place, executors=1))
+        _together(stack, place, 2)
         async with filled.opened(place) as store:
             await filled.completed(store, jobs)
             return 1 / await filled.seconds_of(store, "talk")

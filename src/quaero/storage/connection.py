@@ -5,6 +5,7 @@ made by `array` and matched by `{column} in_array`. Nothing here knows what a jo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from quaero.storage.dialect import Dialect
@@ -33,6 +34,9 @@ class Connection(Protocol):
     ) -> None:
         """Insert a row for each text (UTF-8): its `own` columns hold its number, counted up from `first`, `column` the
         text as bytes, all others what they `share`."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """A block of statements of whose answers nobody waits for more than a query's: they may travel together."""
 
     def member(self, column: str) -> str:
         """SQL that is true when `column` is in the list bound to its one `?`."""

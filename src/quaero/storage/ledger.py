@@ -207,6 +207,11 @@ class SqlLedger(LeafMap):
             or any(self._moved.counts)
         ):
             return
+        with self.db.together():
+            self._write()
+        failpoint("commit.flush")
+
+    def _write(self) -> None:
         self._journal.write()
         moved = self._differences()
         self.queues.move(moved.lanes, moved.uses, moved.taken)
@@ -218,11 +223,11 @@ class SqlLedger(LeafMap):
         self._extras.save_counts(moved.counts, moved.closed)
         self._extras.save_waits(moved.waits)
         self._extras.save()
-        failpoint("commit.flush")
 
     def settle(self) -> None:
         """Right before the commit: move the rows that every writer's commit moves."""
-        self.queues.settle()
+        with self.db.together():
+            self.queues.settle()
 
     def release(self) -> None:
         """Let go of everything, so that nothing of a transaction waits for the garbage collector: its parts know it."""

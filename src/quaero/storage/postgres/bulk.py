@@ -28,6 +28,7 @@ class Bulk:
 
     def __init__(self, sql: str, makers: list[Callable[[Sequence[Any]], Array]]) -> None:
         self.sql = sql
+        self.encoded = sql.encode()
         self._makers = makers
 
     def lists(self, rows: Iterable[Sequence[Any]]) -> list[Array]:

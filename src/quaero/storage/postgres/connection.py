@@ -78,6 +78,7 @@ class PostgresConnection:
             context=_context(),
         )
         self._cursor = psycopg.RawCursor(self.handle)
+        self._is_pipelined = False
         self._columns: Columns | None = None
         self._bulks: dict[str, Bulk | None] = {}
 
@@ -93,11 +94,28 @@ class PostgresConnection:
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
-        return self._cursor.execute(_numbered(sql), params, binary=True).fetchall()
+        return self._execute(_numbered(sql), params, binary=True).fetchall()
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         """A statement; the number of rows it changed."""
-        return self._cursor.execute(_numbered(sql), params).rowcount
+        return self._execute(_numbered(sql), params).rowcount
+
+    def _execute(self, sql: bytes, params: Sequence[Any], *, binary: bool = False) -> "psycopg.RawCursor[Row]":
+        cursor = psycopg.RawCursor(self.handle) if self._is_pipelined else self._cursor
+        return cursor.execute(sql, params, binary=binary)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Statements travel together; one that fails raises at the next query, or at the end of the block."""
+        if self._is_pipelined:
+            yield
+            return
+        self._is_pipelined = True
+        try:
+            with self.handle.pipeline():
+                yield
+        finally:
+            self._is_pipelined = False
 
     def run_many(self, sql: str, params: Iterable[Sequence[Any]]) -> int:
         """A statement once for each set of parameters; the rows changed in all."""
@@ -108,9 +126,11 @@ class PostgresConnection:
             self._bulks[sql] = translate(sql, self._types())
         bulk = self._bulks[sql]
         if bulk is None:
-            self._cursor.executemany(_numbered(sql), rows)
-            return self._cursor.rowcount
-        return self._cursor.execute(bulk.sql.encode(), bulk.lists(rows)).rowcount
+            with self.together():
+                for row in rows:
+                    self._execute(_numbered(sql), row)
+            return len(rows)
+        return self._execute(bulk.encoded, bulk.lists(rows)).rowcount
 
     def insert_numbered(
         self, table: str, own: Sequence[str], first: int, column: str, texts: Sequence[bytes], shared: Mapping[str, Any]

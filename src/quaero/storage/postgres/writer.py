@@ -125,10 +125,11 @@ class PostgresWriter:
             locks = RowLocks(db, footprint)
             ledger = SqlLedger(db, now=now, locks=locks, **self._options)  # type: ignore[arg-type]
             answer = work(ledger)
-            ledger.flush()
-            ledger.settle()
-            failpoint("commit.before")
-            ((number,),) = db.rows("select pg_current_xact_id_if_assigned()::text")
+            with db.together():
+                ledger.flush()
+                ledger.settle()
+                failpoint("commit.before")
+                ((number,),) = db.rows("select pg_current_xact_id_if_assigned()::text")
         except BaseException:
             self._roll_back(db)
             raise
