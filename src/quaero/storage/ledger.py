@@ -116,6 +116,11 @@ class SqlLedger(LeafMap):
         self._extras.tell(event)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other transactions write at the same time."""
+        return self.locks.are_shared
+
+    @property
     def has_subscribers(self) -> bool:
         """Whether any event has a subscriber at all."""
         return self._extras.has_subscribers

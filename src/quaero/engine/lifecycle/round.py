@@ -39,8 +39,13 @@ def play(
     memory: Memory,
     held: Sequence[tuple[int, int]] = (),
 ) -> Round:
-    """Record `facts`, reserve up to `wants`. `held` (id, epoch) is given when the worker asks what it must stop."""
+    """Record `facts`, reserve up to `wants`. `held` (id, epoch) is given when the worker asks what it must stop.
+
+    What is recorded touches the rows above, at which all writers of a tree queue. Where others write at the same time
+    they come last; where nobody does, what has just ended makes room for what is reserved.
+    """
     began = time.perf_counter()
+    jobs = reserve(ledger, worker_id, wants) if ledger.is_shared else []
     answer = Round(record(ledger, worker_id, facts, memory))
     if ledger.cancel_lists:
         failpoint("cancel.batch")
@@ -48,7 +53,9 @@ def play(
         answer.cancelling = bool(ledger.cancel_lists)
     if held:
         answer.stop = _to_stop(ledger, worker_id, held)
-    jobs = reserve(ledger, worker_id, wants)
+    if not ledger.is_shared:
+        jobs = reserve(ledger, worker_id, wants)
+    jobs = [job for job in jobs if job.owner == worker_id]
     ledger.load({job.step_id for job in jobs if job.step_id is not None})
     for job in jobs:
         (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))

@@ -184,6 +184,10 @@ class RecordLedger(Protocol):
         """Keep a document with a job."""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other transactions write at the same time."""
+
+    @property
     def has_subscribers(self) -> bool:
         """Whether any event has a subscriber at all."""
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from quaero.domain.job import Job
 from quaero.storage.connection import Connection, Row
-from quaero.storage.jobmap import LEAF
+from quaero.storage.jobmap import LEAF, LEAF_SQL
 
+_IS_BRANCH = LEAF.index("is_branch")
 _ROOT = LEAF.index("root_id")
 _PARENT = LEAF.index("parent_id")
 _STEP = LEAF.index("step_id")
@@ -128,7 +129,8 @@ class RowLocks:
     def free(self, columns: str, where: str, params: Sequence[Any]) -> list[Row]:
         """Rows that match and that nobody else holds."""
         found = self._db.rows(f"select {columns} from job where {where} for no key update skip locked", params)
-        self._must_not_wait = self._must_not_wait or bool(found)  # some may not be leaves
+        is_branch = _IS_BRANCH if columns == LEAF_SQL else -1  # the last of `BIRTH_SQL` is 0 for a leaf without a past
+        self._must_not_wait = self._must_not_wait or any(row[is_branch] for row in found)
         return found
 
     def above(self, jobs: Iterable[Job]) -> set[int]:
