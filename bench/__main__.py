@@ -12,7 +12,8 @@ from bench.figures import Result, Scenario, as_json, table
 from bench.lab import Lab
 
 NAMES = (
-    "drain", "enqueue", "spawn", "scale", "lists", "logs", "viewers", "cancel", "pickup", "beside", "idle", "executor", "postgres",
+    "drain", "enqueue", "spawn", "scale", "lists", "logs", "viewers", "cancel", "pickup", "beside", "idle", "executor",
+    "postgres",
 )  # fmt: skip
 ON_REQUEST = ("page",)  # needs a browser: `make bench-ui`
 RESULTS = Path(__file__).parent / "results"

@@ -26,6 +26,7 @@ async def test_a_fan_out_survives_its_connections(tmp_path: Path) -> None:
 
     async with running(settings_for(tmp_path, executors=2, lease=20.0), workers=2) as engine:
         root = await engine.submit("parent", {"n": CHILDREN})
+
         async def done(share: int) -> bool:
             job = await engine.job(root)
             return job.tally.completed >= share or job.is_terminal

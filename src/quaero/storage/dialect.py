@@ -15,6 +15,7 @@ class Dialect(Protocol):
     """One database's words."""
 
     begin_migration: str  # begins a transaction that no other migration overlaps
+    tables: str  # a query for the names of all tables
     claimed: str  # rows of nobody else, for this transaction alone; rows others hold are left out
     steady: str  # rows others may hold like this too: they cannot change; rows being changed are left out
     pinned: str  # rows that cannot go away or change their key; waits for whoever removes one

@@ -35,7 +35,8 @@ def migrate(db: Connection, dialect: str) -> None:
 
 
 def _apply(db: Connection, dialect: str) -> None:
-    db.run("create table if not exists migration(name text primary key, checksum text not null)")
+    if ("migration",) not in db.rows(db.dialect.tables):  # asked first: whoever may only use a store makes nothing
+        db.run("create table migration(name text primary key, checksum text not null)")
     applied: dict[str, str] = dict(db.rows("select name, checksum from migration"))
     known = scripts(dialect)
     strangers = set(applied) - {name for name, _ in known}

@@ -13,6 +13,7 @@ class SqliteWords:
     """Implements `storage.dialect.Dialect`. One transaction writes at a time, so no row needs a lock of its own."""
 
     begin_migration = "begin immediate"
+    tables = "select name from sqlite_schema where type = 'table'"
     claimed = steady = pinned = ""
 
     def holds(self, text: str, q: str) -> tuple[str, list[Any]]:

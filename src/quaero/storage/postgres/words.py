@@ -10,6 +10,7 @@ from quaero.storage.connection import Connection
 class PostgresWords:
     """Implements `storage.dialect.Dialect`."""
 
+    tables = "select tablename::text from pg_tables where schemaname = any(current_schemas(false))"
     begin_migration = "begin; select pg_advisory_xact_lock(7095313245570)"
     claimed = " for update skip locked"
     steady = " for share skip locked"

@@ -131,6 +131,7 @@ create table delivery(
   event bytea not null, attempts integer not null default 0, due_at bigint not null default 0, owner bigint
 );
 create index delivery_queue on delivery(subscriber, root_id, id);
+create index delivery_owned on delivery(owner) where owner is not null;
 
 -- Who may call. Of secrets only hashes are kept; a session is a browser's, and ends with the token it was given for.
 create table token(

@@ -124,6 +124,7 @@ create table delivery(
   attempts integer not null default 0, due_at integer not null default 0, owner integer
 );
 create index delivery_queue on delivery(subscriber, root_id, id);
+create index delivery_owned on delivery(owner) where owner is not null;
 
 -- Who may call. Of secrets only hashes are kept; a session is a browser's, and ends with the token it was given for.
 create table token(
