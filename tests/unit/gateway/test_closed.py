@@ -240,6 +240,7 @@ async def test_a_browser_gets_a_session_for_its_token_and_loses_it_at_logout(
     cookie = entered.headers["set-cookie"]
     me = await client.get("/api/session")
     posted = await client.post("/api/jobs", json={"kind": "fetch"}, headers={"origin": HERE})
+    door = await client.get("/logout")
     left = await client.post("/logout", headers={"origin": HERE})
     client.cookies.set("quaero_8080", entered.cookies["quaero_8080"])
     after = await client.get("/api/session")
@@ -253,6 +254,8 @@ async def test_a_browser_gets_a_session_for_its_token_and_loses_it_at_logout(
     assert me.json()["scope"] == "operator"
     assert me.json()["scopes"] == ["viewer", "submitter", "operator"]
     assert posted.status_code == 201
+    assert 'action="/logout"' in door.text
+    assert "session operator" in door.text
     assert left.status_code == 303
     assert after.status_code == 401
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 
 from quaero.gateway.answers import Answer, Header
 from quaero.gateway.auth.checkpoint import Checkpoint
-from quaero.gateway.auth.loginpage import HTML, NO_STORE, local_path, login_page
+from quaero.gateway.auth.loginpage import HTML, NO_STORE, local_path, login_page, logout_page
 from quaero.gateway.auth.place import Headers, Refusal
 
 FORMS = frozenset({"/login", "/logout"})
@@ -26,7 +26,8 @@ class LoginDesk:
     async def answer(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
         """One request to `/login` or `/logout`."""
         if scope["path"] == "/logout":
-            return await self._log_out(scope, headers) if scope["method"] == "POST" else _go("/")
+            is_leaving = scope["method"] == "POST"
+            return await self._log_out(scope, headers) if is_leaving else logout_page(scope["principal"].name)
         if scope["method"] == "POST":
             return await self._log_in(scope, headers, await _form(receive))
         then = parse_qs(scope["query_string"].decode("latin-1")).get("next", ["/"])[0]

@@ -34,6 +34,12 @@ _FORM = """<h1>Quaero</h1>
 <p class="hint">Whoever runs this server makes one with <code>quaero token create NAME --scope viewer</code>.</p>"""
 
 
+_LEAVE = """<h1>Quaero</h1>
+<p>You are here as {name}.</p>
+<form method="post" action="/logout"><button type="submit">Log out</button></form>
+<p class="hint"><a href="/">Back to the queue</a></p>"""
+
+
 def shell(title: str, body: str, head: str = "") -> bytes:
     """A small page around some HTML."""
     return _SHELL.format(title=title, body=body, head=head and head + "\n").encode()
@@ -44,6 +50,11 @@ def login_page(then: str, *, complaint: str = "", status: int = 200, headers: tu
     told = f'<p class="complaint" role="alert">{html.escape(complaint)}</p>\n' if complaint else ""
     form = _FORM.format(next=html.escape(local_path(then)), complaint=told)
     return Answer(shell("Log in · Quaero", form), status, HTML, (NO_STORE, *headers))
+
+
+def logout_page(name: str) -> Answer:
+    """A button to leave by: a link alone must not log anybody out."""
+    return Answer(shell("Log out · Quaero", _LEAVE.format(name=html.escape(name))), 200, HTML, (NO_STORE,))
 
 
 def local_path(then: str) -> str:
