@@ -1,0 +1,64 @@
+"""The browser's own EventSource, with nothing of ours around it, survives gateways that die and that are stopped."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from tests.integration.program import CONFIG, Program
+from tests.integration.test_streams import gateways, incarnation, submit
+
+FOLLOW = """([path]) => {
+  Object.assign(window, { seqs: [], gaps: [], at: 0, opens: 0, ended: false });
+  const stream = window.stream = new EventSource(path);
+  stream.onopen = () => window.opens++;
+  stream.addEventListener("ping", (event) => { window.at = Number(event.lastEventId.split(".")[2]); });
+  stream.addEventListener("end", () => { window.ended = true; });
+  stream.addEventListener("logs", (event) => {
+    const { prev, to, logs } = JSON.parse(event.data);
+    if (prev !== window.at) window.gaps.push([prev, window.at]);
+    window.at = to;
+    for (const line of logs) window.seqs.push(line.seq);
+  });
+}"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    """A server of its own."""
+    program = Program(tmp_path, CONFIG)
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def bare_page(browser: Browser) -> Iterator[Page]:
+    """A page whose policy lets a test evaluate what it likes."""
+    context = browser.new_context(bypass_csp=True)
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_native_event_source_sees_every_line_once_and_stops_at_the_end(program: Program, bare_page: Page) -> None:
+    _, address = program.up()
+    job_id = submit(address, worker_count=6, log_count=120, log_delay_ms=50)
+    bare_page.goto(f"{address}/api/health")
+    tree = f"{incarnation(address)}.{job_id}"
+    path = f"/api/jobs/{job_id}/logs/stream?level=debug&cursor={tree}."
+
+    bare_page.evaluate(FOLLOW, [f"{path}0"])
+    for number, lines in ((signal.SIGKILL, 200), (signal.SIGTERM, 450)):
+        bare_page.wait_for_function(f"window.seqs.length > {lines}")
+        os.kill(gateways(program)[0], number)
+    bare_page.wait_for_function("window.ended")
+
+    seqs = bare_page.evaluate("window.seqs")
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert bare_page.evaluate("window.gaps") == []
+    assert bare_page.evaluate("window.opens") >= 2
+
+    bare_page.evaluate("([path]) => { window.later = new EventSource(path); }", [f"{path}{len(seqs)}"])
+    bare_page.wait_for_function("window.later.readyState === EventSource.CLOSED")
