@@ -13,6 +13,7 @@ import click
 import pytest
 
 import quaero
+import quaero.testing
 from quaero.cli.main import cli
 from quaero.domain.definitions import parse
 from quaero.settings import Settings, describe, load
