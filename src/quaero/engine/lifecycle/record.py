@@ -37,8 +37,9 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
     """Record facts in the order they are given."""
     recorded = Recorded()
     held = ledger.guarded(((fact.job_id, fact.epoch) for fact in facts), worker_id)
+    plain = PlainLeaves(ledger)  # asks what it must know before others wait for the rows above
     ledger.load_above(held.values())
-    plain = PlainLeaves(ledger)
+    plain.look_again()
     for fact in facts:
         job = held.get(fact.job_id)
         if job is None or job.owner != worker_id or job.epoch != fact.epoch:

@@ -45,7 +45,11 @@ def play(
     they come last; where nobody does, what has just ended makes room for what is reserved.
     """
     began = time.perf_counter()
-    jobs = reserve(ledger, worker_id, wants) if ledger.is_shared else []
+    jobs: list[Job] = []
+    next_due = 0
+    if ledger.is_shared:
+        jobs = reserve(ledger, worker_id, wants)
+        next_due = _next_due(ledger, wants, jobs)
     answer = Round(record(ledger, worker_id, facts, memory))
     if ledger.cancel_lists:
         failpoint("cancel.batch")
@@ -55,14 +59,19 @@ def play(
         answer.stop = _to_stop(ledger, worker_id, held)
     if not ledger.is_shared:
         jobs = reserve(ledger, worker_id, wants)
+        next_due = _next_due(ledger, wants, jobs)
+    answer.next_due = next_due
     jobs = [job for job in jobs if job.owner == worker_id]
     ledger.load({job.step_id for job in jobs if job.step_id is not None})
     for job in jobs:
         (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))
-    if wants and sum(want.n for want in wants) > len(jobs):
-        answer.next_due = ledger.find.next_due()
     answer.worked = time.perf_counter() - began
     return answer
+
+
+def _next_due(ledger: Ledger, wants: Sequence[Want], jobs: Sequence[Job]) -> int:
+    """When more will be ready by time alone; asked by a worker that could do more than it got."""
+    return ledger.find.next_due() if wants and sum(want.n for want in wants) > len(jobs) else 0
 
 
 def _to_stop(ledger: Ledger, worker_id: int, held: Sequence[tuple[int, int]]) -> list[int]:
