@@ -33,6 +33,7 @@ from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 
 WORKERS = 4
 LINES = 200
+CONCURRENCY = "500"  # of an executor; the usual 100 for jobs that do nothing is what pgqueuer's usual batch of 10 is
 
 
 _WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
@@ -63,7 +64,8 @@ def _database() -> Iterator[str]:
 
 async def _drain(name: str, n: int, parents: int, kind: str = "noop") -> Samples:
     """`n` children of so many parents, run by four workers with one executor each."""
-    with _database() as url, environ(BENCH_STORE=url), folder() as place, ExitStack() as stack:
+    tuned = environ(BENCH_CONCURRENCY=CONCURRENCY)
+    with _database() as url, environ(BENCH_STORE=url), tuned, folder() as place, ExitStack() as stack:
         async with filled.opened(place) as store:
             for _ in range(parents):
                 await filled.parent(store, n // parents, kind)
@@ -168,7 +170,7 @@ def _peer(name: str, n: int, needs: tuple[str, ...]) -> Samples:
 
 SCENARIO = Scenario(
     "postgres",
-    "no-op jobs a second, 4 workers with an executor each, every commit on the disk, one server",
+    f"no-op jobs a second, 4 workers with an executor of {CONCURRENCY} each, every commit on the disk, one server",
     [one_parent, pgqueuer, four_parents, procrastinate, logs, doorbell],
     [
         Figure("one parent", "children of one parent", commits="one parent commits"),
