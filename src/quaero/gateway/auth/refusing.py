@@ -58,7 +58,9 @@ def _answer(scope: Scope, refusal: Refusal) -> Answer:
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="quaero"'))
         if _is_for_people(scope):
-            return login_page(scope["path"], status=401, headers=tuple(headers))
+            query = scope["query_string"].decode("latin-1")
+            then = f"{scope['path']}?{query}" if query else scope["path"]
+            return login_page(then, status=401, headers=tuple(headers))
     title = refusal.reason.replace("-", " ")
     return problem_answer(Problem(f"urn:quaero:{refusal.reason}", title, refusal.status, refusal.detail), *headers)
 

@@ -8,6 +8,7 @@ import { onStanding, standing } from "../live/connection.js";
 import { announce, liveRegion } from "./announce.js";
 import { declared, keys } from "./keys.js";
 import { go } from "./router.js";
+import { sessionPlace } from "./session.js";
 import { toasts } from "./toast.js";
 import { nextTheme } from "./theme.js";
 
@@ -65,7 +66,7 @@ export function buildShell() {
   const help = h("button", { class: "plain", "aria-label": "Keys", title: "Keys (?)", on: { click: openHelp } }, icon("help"));
   const mark = h("a", { class: "mark", href: "/", "aria-label": "Quaero: queue" }, h("i", { class: "logo", "aria-hidden": "true" }), h("span", { text: "Quaero" }));
   document.getElementById("shell").replaceWith(
-    h("header", { class: "top" }, mark, navigation(), h("div", { class: "tools" }, connection(), theme, help)), liveRegion);
+    h("header", { class: "top" }, mark, navigation(), h("div", { class: "tools" }, connection(), sessionPlace(), theme, help)), liveRegion);
   document.body.append(toasts);
   keys("Lists", listKeys());
   keys("Everywhere", {
