@@ -100,7 +100,9 @@ def raised() -> Iterator[tuple[str, int]]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             values = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
-            if node.func.id == "Refusal" and len(values) > 1:
+            if (
+                node.func.id == "Refusal" and len(values) > 1 and values[0] is not None
+            ):  # else it tells an error of ours
                 yield str(values[1]), int(str(values[0]))
             elif node.func.id == "Problem" and len(values) > 2 and isinstance(values[0], str):
                 yield values[0].removeprefix(PREFIX), int(str(values[2]))
