@@ -16,6 +16,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests import postgres
 
 from quaero.domain.errors import Conflict
 from quaero.domain.facts import How
@@ -24,6 +25,7 @@ from quaero.domain.status import JobStatus as S
 from quaero.domain.tally import Tally
 from quaero.engine.lifecycle import sweep, workers
 from quaero.storage.doctor import examine
+from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.sqlite import connect
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock, Hand
@@ -46,8 +48,9 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="quaero-history-"))
         self.runner = asyncio.Runner()
         self.clock = FakeClock()
+        self.url = self.make()
         self.bench = self.runner.run(self._open())
-        self.eye = connect(self.folder / "quaero.db", readonly=True)
+        self.eye: Any = self.look()
         self.hands = [self.bench.hand, self.run(Hand.start, self.bench.store, ["work"])]
         self.forest = Forest()
         self.held: dict[int, tuple[Job, Hand]] = {}
@@ -55,8 +58,19 @@ class Histories(RuleBasedStateMachine):
         self.definitions: list[int] = []
         self.said = 0
 
+    def make(self) -> str:
+        """The URL of a new store."""
+        return f"sqlite:///{self.folder}/quaero.db"
+
+    def look(self) -> Any:
+        """Another connection to it."""
+        return connect(self.folder / "quaero.db", readonly=True)
+
+    def unmake(self) -> None:
+        """Nothing is left of it: its folder goes."""
+
     async def _open(self) -> Bench:
-        store = SqlStore.open(f"sqlite:///{self.folder}/quaero.db", clock=self.clock, rng=random.Random(1))
+        store = SqlStore.open(self.url, clock=self.clock, rng=random.Random(1))
         return await Bench.set_up(store, self.clock, ["work"])
 
     def run(self, call: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **options: Any) -> Any:
@@ -69,6 +83,7 @@ class Histories(RuleBasedStateMachine):
             self.eye.handle.close()
             self.run(self.bench.store.close)
             self.runner.close()
+            self.unmake()
             shutil.rmtree(self.folder)
 
     # --- what can happen
@@ -355,3 +370,21 @@ TestHistories.settings = settings(
     derandomize=DEEP == 1,
     suppress_health_check=list(HealthCheck),
 )
+
+
+class HistoriesOnPostgres(Histories):
+    """The same on PostgreSQL."""
+
+    def make(self) -> str:
+        self.name = postgres.create()
+        return postgres.database(self.name)
+
+    def look(self) -> Any:
+        return PostgresConnection(self.url)
+
+    def unmake(self) -> None:
+        postgres.drop(self.name)
+
+
+TestHistoriesOnPostgres = HistoriesOnPostgres.TestCase
+TestHistoriesOnPostgres.settings = settings(TestHistories.settings, max_examples=12 * DEEP, stateful_step_count=30)
