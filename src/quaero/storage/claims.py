@@ -64,10 +64,9 @@ class Claims:
         for share in shares:
             if not share.is_whole:
                 picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (share.lane, share.taken))
-        if ledger.locks.are_shared:  # rows come as the database likes, and trees may be about to be cancelled
+        if ledger.locks.are_shared:  # rows come as the database likes
             places = {share.lane: place for place, share in enumerate(shares)}
             picked.sort(key=lambda job: (places.get(job.lane_id, -1), job.id))
-            picked = ledger.not_being_cancelled(picked)
         if ledger.cancel_lists:
             picked = [job for job in picked if may(job)]
         ledger.take(picked, owner)

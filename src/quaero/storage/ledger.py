@@ -182,10 +182,10 @@ class SqlLedger(LeafMap):
         """A query whose rows nobody changes before the commit; those somebody just changes are left out."""
         return self.db.rows(sql + self.db.dialect.steady, params)
 
-    def not_being_cancelled(self, jobs: list[Job]) -> list[Job]:
+    def not_being_cancelled(self, jobs: Sequence[Job]) -> list[Job]:
         """These jobs but for those whose trees somebody is about to cancel; the lists are true until the commit."""
         if not jobs:
-            return jobs
+            return []
         free = self.locks.cancelling({job.root_id for job in jobs}.difference(self._jobs))
         for root_id, text in free.items():
             self.note_cancelling(root_id, text)

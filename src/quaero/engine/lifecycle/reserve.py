@@ -5,12 +5,18 @@ from functools import partial
 
 from quaero.domain.bounds import MAX_LOSSES_BEFORE_SOLO
 from quaero.domain.job import Job
+from quaero.engine.lifecycle.enqueue import queue_again
 from quaero.engine.lifecycle.moves import listed
 from quaero.storage.port import Ledger, Want
 
 
 def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
     """Give ready jobs to a worker; no job is ever given to two. A drained or swept worker gets nothing."""
+    return confirm(ledger, pick(ledger, worker_id, wants))
+
+
+def pick(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
+    """Reserve as far as the jobs' own rows go: `confirm` must follow when nothing is left to wait for."""
     wanted = [want for want in wants if want.n > 0]
     if not wanted or not _may_work(ledger, worker_id):
         return []
@@ -20,6 +26,20 @@ def reserve(ledger: Ledger, worker_id: int, wants: Sequence[Want]) -> list[Job]:
     for want in wanted:
         taken += ledger.claim(want, worker_id, may)
     return taken
+
+
+def confirm(ledger: Ledger, jobs: Sequence[Job]) -> list[Job]:
+    """Those of these jobs that no cancellation has met since they were picked, nor can before the commit.
+
+    The others go back; whoever cancels finds them there.
+    """
+    if not ledger.is_shared:
+        return list(jobs)
+    steady = {job.id for job in ledger.not_being_cancelled(jobs) if listed(ledger, job) is None}
+    for job in jobs:
+        if job.id not in steady:
+            queue_again(ledger, job)
+    return [job for job in jobs if job.id in steady]
 
 
 def _may_begin(ledger: Ledger, job: Job) -> bool:

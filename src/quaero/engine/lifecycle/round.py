@@ -9,7 +9,7 @@ from quaero.domain.facts import Fact
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.cancel import advance
 from quaero.engine.lifecycle.record import Recorded, record
-from quaero.engine.lifecycle.reserve import needs_to_be_alone, reserve
+from quaero.engine.lifecycle.reserve import confirm, needs_to_be_alone, pick, reserve
 from quaero.engine.lifecycle.spawn import Memory
 from quaero.engine.protocol import Task
 from quaero.failpoints import failpoint
@@ -48,7 +48,7 @@ def play(
     jobs: list[Job] = []
     next_due = 0
     if ledger.is_shared:
-        jobs = reserve(ledger, worker_id, wants)
+        jobs = pick(ledger, worker_id, wants)
         next_due = _next_due(ledger, wants, jobs)
     answer = Round(record(ledger, worker_id, facts, memory))
     if ledger.cancel_lists:
@@ -61,8 +61,9 @@ def play(
         jobs = reserve(ledger, worker_id, wants)
         next_due = _next_due(ledger, wants, jobs)
     answer.next_due = next_due
-    jobs = [job for job in jobs if job.owner == worker_id]
     ledger.load({job.step_id for job in jobs if job.step_id is not None})
+    if ledger.is_shared:
+        jobs = confirm(ledger, [job for job in jobs if job.owner == worker_id])
     for job in jobs:
         (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))
     answer.worked = time.perf_counter() - began

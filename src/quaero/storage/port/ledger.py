@@ -150,6 +150,9 @@ class JobLedger(Protocol):
         ones that `may` be reserved; nobody is asked while nothing is being cancelled.
         """
 
+    def not_being_cancelled(self, jobs: Sequence[Job]) -> list[Job]:
+        """These jobs but for those whose trees somebody is about to cancel; what is listed is true until the commit."""
+
     def complete(self, jobs: Sequence[Job]) -> None:
         """Save leaves whose records went from reserved to completed in this transaction, never touched between."""
 

@@ -140,6 +140,7 @@ class RowLocks:
 
     def cancelling(self, roots: Iterable[int]) -> dict[int, str | None]:
         """What is listed on these roots; nobody can list more before the commit."""
+        self._must_not_wait = True  # whoever wants a root alone waits for us, and holds what we would wait for
         ids = list(roots)
         sql = "select id, cancelling from job where id = any(?) for key share skip locked"
         return dict(self._db.rows(sql, (self._db.array(ids),)))
