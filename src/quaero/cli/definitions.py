@@ -82,18 +82,22 @@ def validate(as_json: bool, files: tuple[Path, ...]) -> int:
     from quaero.domain.definitions import read
 
     problems: list[Problem] = []
+    unreadable: list[str] = []
     for file in files:
         try:
             problems += read(file.read_text(encoding="utf-8"), str(file)).problems
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+            unreadable.append(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
     if as_json:
         output.json(problems)
     else:
         for problem in problems:
             output.result(f"{problem} (a hint)" if problem.is_hint else str(problem))
     wrong = sum(not problem.is_hint for problem in problems)
-    output.message(f"{wrong} problems in {len(files)} files" if wrong else f"{len(files)} files are valid")
+    in_files = output.plural(len(files) - len(unreadable), "file")
+    output.message(f"{in_files}: " + (output.plural(wrong, "problem") if wrong else "valid"))
+    if unreadable:
+        raise InvalidInput("; ".join(unreadable))
     return 2 if wrong else 0
 
 

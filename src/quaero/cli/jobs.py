@@ -8,9 +8,10 @@ from quaero.cli import output
 from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
 
 if TYPE_CHECKING:
-    from quaero.client import Job
+    from quaero.client import AsyncClient, Job
 
 STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
+SHOWN_ERRORS = 10
 
 
 @click.command(
@@ -46,7 +47,7 @@ def list_(where: Where, as_json: bool, parent: int | None, oldest_first: bool, *
     output.table(("ID", "STATUS", "KIND", "NAME", "PROGRESS", "CREATED"), [_row(job) for job in page.jobs])
     least = "at least " if page.total_is_lower_bound else ""
     more = f"; go on with --cursor {page.next_cursor}" if page.next_cursor else ""
-    output.message(f"{len(page.jobs)} of {least}{page.total_count} jobs{more}")
+    output.message(f"{len(page.jobs)} of {least}{output.plural(page.total_count, 'job')}{more}")
 
 
 def _row(job: "Job") -> tuple[str, ...]:
@@ -59,17 +60,35 @@ def _row(job: "Job") -> tuple[str, ...]:
 @json_option
 @client_options
 def show(where: Where, as_json: bool, job_id: int) -> None:
-    """Show one job, with its steps and how much longer it may take."""
+    """Show one job, with its steps, how much longer it may take, and why jobs of its tree failed."""
     import msgspec
 
     from quaero.client.models import Job
     from quaero.client.transport import address
 
-    answer = where.with_client(lambda client: client.ask("GET", address("jobs", job_id)))
+    async def ask(client: "AsyncClient") -> tuple[bytes, list[dict[str, Any]]]:
+        answer = await client.ask("GET", address("jobs", job_id))
+        job = msgspec.json.decode(answer, type=Job)
+        of_its_tree = job.tally.failed and job.id == job.root_id and not as_json
+        return answer, await client.errors(job) if of_its_tree else []
+
+    answer, errors = where.with_client(ask)
     if as_json:
         output.raw_json(answer)
-    else:
-        _print(msgspec.json.decode(answer, type=Job))
+        return
+    _print(msgspec.json.decode(answer, type=Job))
+    if errors:
+        output.result("")
+        output.table(
+            ("FAILED", "FINGERPRINT", "EXAMPLE", "MESSAGE"), [_group(error) for error in errors[:SHOWN_ERRORS]]
+        )
+        if len(errors) > SHOWN_ERRORS:
+            output.message(f"{SHOWN_ERRORS} of {len(errors)} causes")
+
+
+def _group(error: dict[str, Any]) -> tuple[str, ...]:
+    example = next(iter(error["example_job_ids"]), "")
+    return str(error["count"]), error["fingerprint"], example, error["message"]
 
 
 def _print(job: "Job") -> None:

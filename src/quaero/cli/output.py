@@ -46,6 +46,11 @@ def clock_time(timestamp: str) -> str:
     return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
+def plural(n: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def flush() -> None:
     """Let a reader of our output have it now. Raises ReaderGoneError."""
     try:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quaero.cli.live import STYLES
-from quaero.cli.output import clock_time
+from quaero.cli.output import clock_time, plural
 from quaero.domain.errors import QuaeroError
 from quaero.domain.printable import one_line
 
@@ -74,7 +74,7 @@ class QueueScreen:
         )
         counts.no_wrap, counts.overflow = True, "ellipsis"
         workers = sum(1 for worker in self._stats.get("workers", ()) if worker["state"] == "live")
-        pace = Text(f"{self._stats.get('throughput', 0):.1f} jobs/s, {workers} workers", style="dim")
+        pace = Text(f"{self._stats.get('throughput', 0):.1f} jobs/s, {plural(workers, 'worker')}", style="dim")
         return [counts, pace, self._table(), *([] if self._jobs else [Text("no jobs yet", style="dim")])]
 
     def _table(self) -> "Table":

@@ -66,7 +66,10 @@ def _from_options(one: dict[str, Any]) -> dict[str, Any]:
     if payload is None:
         return given
     try:
-        return {**given, "payload": msgspec.json.decode(payload)}
+        decoded = msgspec.json.decode(payload)
+        if not isinstance(decoded, dict):
+            raise InvalidInput(f"--payload is {payload[:40]}: give an object, like '{{\"n\": 1}}'")
+        return {**given, "payload": decoded}
     except msgspec.DecodeError as error:
         raise InvalidInput(f"--payload is not JSON: {error}") from None
 

@@ -67,7 +67,10 @@ class Pace:
     _first: tuple[int, int] | None = None
 
     def saw(self, at: int, tally: Tally) -> None:
-        """Take note of a tally read at `at`."""
+        """Take note of a tally read at `at`. The wait for the first job is no part of the pace."""
+        if not tally.total:
+            self._seen.clear()
+            self._first = None
         finished = done(tally)
         if self._first is None:
             self._first = (at, finished)

@@ -86,6 +86,34 @@ def test_showing_a_failed_job_tells_its_error(quaero: Quaero, prepare: Prepare[A
     assert "ValueError: no such page" in quaero("show", str(ids["bad"])).out
 
 
+def test_showing_a_root_tells_why_jobs_of_its_tree_failed(quaero: Quaero, prepare: Prepare[Any]) -> None:
+    async def half_failed(hand: Hand) -> int:
+        root = await hand.submit("parent")
+        (parent,) = await hand.take()
+        await hand.begin(parent)
+        await hand.spawn(parent, 2)
+        for child in await hand.take(2):
+            await hand.begin(child)
+            await hand.finish(child, f"no page {child.id}")
+        return root
+
+    shown = quaero("show", str(prepare(half_failed))).out.splitlines()
+
+    assert shown[-2].split() == ["FAILED", "FINGERPRINT", "EXAMPLE", "MESSAGE"]
+    count, fingerprint, example, *message = shown[-1].split()
+    assert (count, message) == ("2", ["no", "page", example])
+    assert len(fingerprint) == 16
+
+
+def test_a_payload_that_is_no_object_is_refused_before_it_is_a_job(quaero: Quaero, prepare: Prepare[Any]) -> None:
+    prepare(one_of_each)
+
+    refused = quaero("submit", "fetch", "--payload", "[1]")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "--payload is [1]: give an object" in refused.err
+
+
 def test_showing_a_definitions_root_shows_its_steps_and_what_is_below_them(
     quaero: Quaero, prepare: Prepare[Any]
 ) -> None:
@@ -222,8 +250,11 @@ def test_validating_says_every_problem_and_exits_2(tmp_path: Path, capsys: pytes
     wrong.write_text('id = "wrong"\nname = "W"\n[step.a]\ntype = "x"\ndepends = "b"\n')
 
     assert run(["definitions", "validate", str(good)]) == 0
-    assert run(["definitions", "validate", str(good), str(wrong)]) == 2
-    assert "wrong.toml" in capsys.readouterr().out
+    assert run(["definitions", "validate", str(tmp_path / "none.toml"), str(good), str(wrong)]) == 2
+    said = capsys.readouterr()
+    assert "wrong.toml" in said.out
+    assert "2 files: 1 problem" in said.err
+    assert "none.toml: No such file" in said.err
 
 
 def test_settings_come_from_flags_files_and_the_environment(

@@ -231,6 +231,19 @@ def test_a_pace_covers_both_the_speed_of_late_and_the_speed_since_the_start() ->
     assert not eta.growing
 
 
+def test_the_wait_for_the_first_job_is_no_part_of_the_pace() -> None:
+    pace = Pace()
+    for second in range(20):
+        pace.saw(second * SECOND, Tally())
+    pace.saw(20 * SECOND, Tally(pending=1_900, completed=100))
+
+    eta = pace.eta(Tally(pending=1_900, completed=100))
+
+    assert pace.rate == pytest.approx(100)
+    assert eta is not None
+    assert eta.high < 30 * SECOND
+
+
 def test_a_tree_still_spawning_has_a_growing_eta() -> None:
     pace = Pace()
     for second in range(10):

@@ -32,10 +32,17 @@ for (const [what, hostile] of Object.entries({
   "a string without an end": `${ESC}]0;owned`,
 })) {
   test(`${what} leaves nothing a terminal or a page would obey`, () => {
-    assert.doesNotMatch(plain(`x${hostile}y`), /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/);
-    for (const { text } of pieces(`x${hostile}y`)) assert.doesNotMatch(text, /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/);
+    assert.doesNotMatch(plain(`x${hostile}y`), /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+    for (const { text } of pieces(`x${hostile}y`)) assert.doesNotMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
   });
 }
+
+test("a traceback keeps its lines", () => {
+  const traceback = "Traceback:\n  File x\r\nValueError";
+
+  assert.equal(plain(traceback), "Traceback:\n  File x\nValueError");
+  assert.equal(pieces(traceback).map(({ text }) => text).join(""), plain(traceback));
+});
 
 test("text without control characters is not touched", () => {
   assert.deepEqual(pieces("<b>ünïcode\t✓</b>"), [{ text: "<b>ünïcode\t✓</b>", style: null }]);

@@ -29,7 +29,7 @@ function facts(definition) {
     ["Timeout", definition.timeout_ms ? duration(definition.timeout_ms) : "none"],
     ["Tags", definition.tags.join(", ") || "–"],
     ["Starts by itself", definition.auto_start ? "when Quaero starts" : "no"],
-    ["From", definition.read_only ? `a file: ${definition.source}` : definition.source],
+    ["From", definition.read_only ? "a file of the definitions directory" : "the store"],
     ["Changed", ago(definition.updated_at)],
   ];
 }

@@ -19,5 +19,5 @@ export async function copyLines(lines, range, numbered) {
     const number = numbered ? line.line_number : line.seq;
     return !line.gap && (!range || (number >= range[0] && number <= range[1]));
   });
-  await navigator.clipboard.writeText(wanted.map((line) => `${line.timestamp} ${line.level} ${plain(line.message)}`).join("\n"));
+  await navigator.clipboard.writeText(wanted.map((line) => `${line.timestamp} ${line.level} ${plain(line.message).replaceAll("\n", "\n    ")}`).join("\n"));
 }
