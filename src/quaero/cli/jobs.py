@@ -51,8 +51,14 @@ def list_(where: Where, as_json: bool, parent: int | None, oldest_first: bool, *
 
 
 def _row(job: "Job") -> tuple[str, ...]:
-    progress = job.progress_text if job.tally.total else ""
-    return job.id, job.status, job.kind, job.name or "", progress, job.created_at
+    return job.id, job.status, job.kind, job.name or "", _progress(job) or "", job.created_at
+
+
+def _progress(job: "Job") -> str | None:
+    """The fixed sentence, and the cancelled, of which it says nothing."""
+    if not job.tally.total:
+        return None
+    return job.progress_text + (f", {job.tally.cancelled} cancelled" if job.tally.cancelled else "")
 
 
 @click.command(epilog=examples("quaero show 42", "quaero show 42 --json"))
@@ -102,7 +108,7 @@ def _print(job: "Job") -> None:
             ("root", job.root_id if job.root_id != job.id else None),
             ("parent", job.parent_id),
             ("step", job.step),
-            ("progress", job.progress_text if job.tally.total else None),
+            ("progress", _progress(job)),
             ("warnings", str(job.warnings) if job.warnings else None),
             ("attempt", f"{job.attempt} of {job.max_attempts}, round {job.round}"),
             ("created", job.created_at),

@@ -105,6 +105,22 @@ def test_showing_a_root_tells_why_jobs_of_its_tree_failed(quaero: Quaero, prepar
     assert len(fingerprint) == 16
 
 
+def test_the_counts_of_a_cancelled_tree_add_up(quaero: Quaero, prepare: Prepare[Any]) -> None:
+    async def a_tree(hand: Hand) -> int:
+        root = await hand.submit("parent")
+        (parent,) = await hand.take()
+        await hand.begin(parent)
+        await hand.spawn(parent, 2)
+        await hand.finish(parent)
+        return root
+
+    root = str(prepare(a_tree))
+    quaero("cancel", root)
+
+    assert "0 failed, 2 cancelled" in quaero("show", root).out
+    assert "0 failed, 2 cancelled" in quaero("list").out
+
+
 def test_a_payload_that_is_no_object_is_refused_before_it_is_a_job(quaero: Quaero, prepare: Prepare[Any]) -> None:
     prepare(one_of_each)
 
