@@ -70,7 +70,7 @@ def _mend(ledger: Ledger) -> None:
 
 def backup(settings: Settings, target: Path) -> int:
     """Write a whole, compact copy of the store as of now; its size in bytes. Raises Conflict if `target` exists."""
-    _require_file(settings, 'pg_dump --format=custom --file={target} "$QUAERO_STORE_URL"')
+    _require_file(settings, f"pg_dump --format=custom --file={target}")
     return files.backup(settings, target)
 
 
