@@ -53,9 +53,12 @@ def to_new_job(request: JobRequest) -> NewJob:
         raise InvalidInput(f"max_attempts is {attempts}: it must be at least 1")
     if not -(2**31) <= request.priority < 2**31:
         raise InvalidInput(f"priority is {request.priority}: it must fit in 32 bits")
+    payload = bytes(request.payload)
+    if not payload.lstrip().startswith(b"{"):
+        raise InvalidInput("payload must be an object: its names are the arguments of the function")
     return NewJob(
         kind=request.kind,
-        payload=bytes(request.payload),
+        payload=payload,
         name=request.name,
         key=request.key,
         priority=request.priority,

@@ -231,6 +231,14 @@ async def test_a_parents_children_are_counted_listed_and_named_by_step(
     assert errors["errors"][0]["example_job_ids"] == [str(second.id)]
 
 
+@pytest.mark.parametrize("payload", [[1], "text", 7, None])
+async def test_a_payload_that_is_no_object_is_refused(client: httpx2.AsyncClient, payload: object) -> None:
+    answer = await client.post("/api/jobs", json={"kind": "fetch", "payload": payload})
+
+    assert answer.status_code == 422
+    assert "must be an object" in answer.json()["detail"]
+
+
 async def test_logs_are_read_whole_from_both_ends(client: httpx2.AsyncClient, submit: Submit, worker: Worker) -> None:
     job_id = (await submit())["id"]
     (job,) = await worker.take()

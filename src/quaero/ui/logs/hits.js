@@ -74,8 +74,9 @@ export class Hits {
   get text() {
     if (!this.needle) return "";
     if (this.trouble) return this.trouble.message;
-    const all = `${this.seqs.length.toLocaleString("en-US")}${this.done ? "" : " …"}`;
+    const all = this.seqs.length.toLocaleString("en-US");
     if (!this.seqs.length) return this.done ? "no hits" : "searching …";
+    if (!this.done) return `${this.seqs.length.toLocaleString("en-US")} hits so far, searching …`;
     return this.current === null ? `${all} hits` : `${(at(this.seqs, this.current) + 1).toLocaleString("en-US")} of ${all}`;
   }
 

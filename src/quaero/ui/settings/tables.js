@@ -12,7 +12,7 @@ const row = (first, ...cells) => h("tr", null, h("th", { scope: "row", class: "m
 /** Every setting with its value and where it was written. */
 export function configurationTable(settings) {
   return table("Configuration", ["Setting", "Value", "Written in", "Meaning"], settings.map((one) => {
-    const line = row(one.key, h("span", { class: "mono", text: one.value === "" ? "(empty)" : one.value }), h("span", { class: one.source === "default" ? "soft" : "", text: one.source }), h("span", { class: "soft", text: `${one.meaning} (${one.variable})` }));
+    const line = row(one.key, h("span", { class: "mono", text: one.value === "" ? "(empty)" : one.value }), h("span", { class: one.source === "default" ? "soft" : "", text: one.source }), h("span", { class: "soft", text: `${one.meaning.replaceAll("`", "")} (${one.variable})` }));
     if (one.source !== "default") line.className = "set";
     return line;
   }), "plain stacked");
