@@ -89,6 +89,8 @@ class Supervisor:
         """Ask the children to drain; the second call ends them at once (they pass it on)."""
         self._stopping.set()
         self._signals += 1
+        if self._listener is not None:
+            self._listener.close()  # or callers would queue at a socket that nobody serves any more
         for child in self._children:
             if child.process is not None and child.process.returncode is None and self._signals <= 2:
                 child.process.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 A server that runs on a file says so in a file beside it, `<store>.server`; one whose server is gone is not believed.
 """
 
+import asyncio
 import os
 import ssl
 from contextlib import suppress
@@ -14,6 +15,8 @@ import msgspec
 from quaero.client.transport import Transport, Unreachable
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.settings import Settings, load
+
+SIGN_SECONDS = 5.0  # within which a server that a sign names must answer to be believed
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -69,12 +72,15 @@ async def _inside(way: Way) -> Transport:
 
 
 async def _answers(transport: Transport) -> bool:
-    """Whether a server of ours is there; one that wants a credential is."""
+    """Whether a server of ours is there and goes on serving; one that wants a credential is, one that stops is not."""
     try:
-        reply = await transport.ask("GET", "/api/version")
-    except Unreachable:
+        async with asyncio.timeout(SIGN_SECONDS):
+            reply = await transport.ask("GET", "/api/version")
+            ready = await transport.ask("GET", "/api/ready")
+    except (Unreachable, TimeoutError):
         return False
-    return b"server_instance_id" in reply.body or b"urn:quaero:" in reply.body
+    is_ours = b"server_instance_id" in reply.body or b"urn:quaero:" in reply.body
+    return is_ours and ready.status != 503
 
 
 def _checked(url: str) -> str:
