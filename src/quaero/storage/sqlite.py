@@ -205,6 +205,8 @@ class SqliteWriter:
         try:
             with waiting_room:
                 self.db.handle.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            pass  # another process is copying it
         except (apsw.Error, QuaeroError) as error:
             log.warning("%s: its write-ahead log could not be copied yet: %s", self.path, error)
         self._log_pages = 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from quaero.engine.lifecycle.enqueue import enqueue
@@ -67,3 +68,32 @@ async def test_nobody_else_waits_while_it_is_copied_unless_it_is_overdue(
     assert went_in
     assert not any(went_in)
     beside.close()
+
+
+async def test_two_who_want_to_copy_it_at_once_say_nothing_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second one is refused; what it would have done is being done."""
+    monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 100)
+    assert isinstance(bench.store, SqlStore)
+    writer = bench.store._backend
+    assert isinstance(writer, sqlite.SqliteWriter)
+    refused: list[bool] = []
+
+    class Handle:
+        """The writer's connection, while another process copies."""
+
+        def wal_checkpoint(self, **options: Any) -> None:
+            refused.append(True)
+            raise apsw.BusyError("database is locked")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    real = writer.db.handle
+    monkeypatch.setattr(writer.db, "handle", Handle())
+    await write_much(bench, 20)
+    monkeypatch.undo()
+
+    assert refused
+    assert not caplog.records
