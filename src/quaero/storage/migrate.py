@@ -50,6 +50,8 @@ def _apply(db: Connection, dialect: str) -> None:
             db.script(sql)
             db.run("insert into migration(name, checksum) values(?, ?)", (name, checksum))
         elif applied[name] != checksum:
-            raise StoreUnsafe(f"migration {name} differs from the one this store was made with: reinstall Quaero")
+            raise StoreUnsafe(
+                f"this store was made by another build of Quaero ({name} differs): use that build, or name a new store"
+            )
     if not db.rows("select 1 from meta where key = 'incarnation'"):
         db.run("insert into meta(key, value) values('incarnation', ?), ('last_id', '0')", (secrets.token_hex(4),))

@@ -59,7 +59,9 @@ def test_a_store_of_a_newer_program_is_refused(db: SqliteConnection) -> None:
 def test_an_altered_migration_is_refused(db: SqliteConnection) -> None:
     migrate(db, "sqlite")
     db.run("update migration set checksum = 'x'")
-    with pytest.raises(StoreUnsafe, match="differs from the one this store was made with"):
+    with pytest.raises(
+        StoreUnsafe, match=r"another build of Quaero \(0001_first.sql differs\): use that build, or name"
+    ):
         migrate(db, "sqlite")
     assert not db.handle.in_transaction
 
