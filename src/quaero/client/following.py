@@ -21,6 +21,7 @@ from quaero.domain.cursor import parse_cursor
 from quaero.domain.errors import StoreUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+PATIENT_TRIES = 5  # of one who was never let in
 BUSY = frozenset({429, 500, 502, 503, 504})
 Opener = Callable[[], Awaitable[Transport]]
 
@@ -136,7 +137,7 @@ class Following:
         reply = Reply(stream.status, stream.headers, body)
         if stream.status not in BUSY:
             raise error_of(reply)
-        if self.cursor is None and self.ledger.reconnects >= 5:
+        if self.cursor is None and self.ledger.reconnects >= PATIENT_TRIES:
             raise StoreUnavailable(str(error_of(reply)))
         pause.most = max(pause.most, float(stream.headers.get("retry-after", "0") or 0))
 
@@ -160,6 +161,8 @@ class Following:
                 self.status = msgspec.json.decode(event.data)
             case "bye":
                 pause.most = max(0.1, msgspec.json.decode(event.data, type=_Bye).retry_ms / 1_000)
+                if self.cursor is None and self.ledger.reconnects >= PATIENT_TRIES:  # it was never let in
+                    raise StoreUnavailable("the server has no room for this stream, or cannot read its store")
             case "end":
                 self._ended = True
         return []

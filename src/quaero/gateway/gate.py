@@ -6,7 +6,7 @@
             ──> a mutation's body is JSON?                   else 415: a form of another site
             ──> the body within its bound?                   else 413
             ──> who is it?                                   else 401, but for the public list
-            ──> within what this identity may do at once?    else 429
+            ──> within what this identity may do at once?    else 429, a stream 200 with `bye`
             ──> the application, its answer sent with the security headers; a mutation goes into the audit
 
 It decides on the raw scope, before any route is looked up, and alike for HTTP and WebSocket. Whether this caller may
@@ -23,16 +23,19 @@ from quaero.domain.errors import QuaeroError
 from quaero.gateway.answers import Header, error_answer
 from quaero.gateway.auth.checkpoint import WRONG, Checkpoint
 from quaero.gateway.auth.crossorigin import granted, preflight
+from quaero.gateway.auth.limits import BUSY
 from quaero.gateway.auth.login import FORMS, LoginDesk
 from quaero.gateway.auth.place import Headers, Place, Refusal, gathered
 from quaero.gateway.auth.principal import Principal
 from quaero.gateway.auth.refusing import SECURITY_HEADERS, arrival, farewell, is_arrival, refuse
+from quaero.gateway.postponed import is_stream, postponed
 
 MAX_BODY = 32 * MIB  # a bulk of 10,000 jobs with room
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PROBES = frozenset({"/api/health", "/api/ready"})
 NO_STORE = (b"cache-control", b"no-store")
+STORE_AWAY = 503
 
 
 class BodyTooLargeError(Exception):
@@ -99,12 +102,12 @@ class Gate:
         except QuaeroError as error:  # who cannot be looked up is not let in
             principal = Refusal(error.http_status, error.problem, str(error), 1)
         if isinstance(principal, Refusal):
-            await refuse(scope, principal, send)
+            await _refuse_for_now(scope, principal, send)
             return
         sort, is_mutation = _sort(scope), scope["type"] == "http" and scope["method"] in MUTATIONS
         refusal = self._checkpoint.begin(principal, sort, is_mutation=is_mutation)
         if refusal is not None:
-            await refuse(scope, refusal, send)
+            await _refuse_for_now(scope, refusal, send)
             return
         scope["principal"] = principal
         if is_mutation:
@@ -133,7 +136,8 @@ class Gate:
         async def audited(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status, who = message["status"], scope["principal"].name
-                self._checkpoint.note(who, scope, headers, status, _target(scope, message))
+                if status != STORE_AWAY:  # then nothing was done, and an entry of it would wait for the same store
+                    self._checkpoint.note(who, scope, headers, status, _target(scope, message))
             await send(message)
 
         return audited
@@ -151,7 +155,15 @@ def _target(scope: Scope, message: Message) -> str:
 def _sort(scope: Scope) -> str:
     if scope["type"] == "websocket":
         return "sockets"
-    return "streams" if scope["path"].endswith("/stream") else "requests"
+    return "streams" if is_stream(scope) else "requests"
+
+
+async def _refuse_for_now(scope: Scope, refusal: Refusal, send: Send) -> None:
+    """Refuse; who may come again for a stream is told so in one."""
+    if is_stream(scope) and (refusal.reason == BUSY or refusal.status == STORE_AWAY):
+        await postponed(refusal.detail).send(send, with_body=scope["method"] != "HEAD")
+    else:
+        await refuse(scope, refusal, send)
 
 
 async def answered_for(principal: Principal, answering: Awaitable[object]) -> bool:

@@ -27,11 +27,6 @@ class Scope:
     one_counter: bool  # whether line numbers are of a single counter
 
     @property
-    def is_service(self) -> bool:
-        """Whether this is the service log, which has no job and never ends."""
-        return self.root_id == SERVICE_ROOT
-
-    @property
     def is_whole(self) -> bool:
         """Whether every entry of the tree belongs to it, or all of one step: then nobody's parents matter."""
         return self.where.job_id is None

@@ -19,6 +19,7 @@ from quaero.gateway.channel import Channel, chunk
 from quaero.gateway.feed import AtTheEnd
 from quaero.gateway.following import Following
 from quaero.gateway.listing import bounded
+from quaero.gateway.postponed import STREAM, UNBUFFERED, postponed
 from quaero.gateway.routing import Headers, JobId, Media, Routes
 from quaero.gateway.scope import Scope
 from quaero.gateway.state import Gateway
@@ -30,11 +31,7 @@ MAX_SERVICE, MAX_JOB = 500, 5_000
 RETRY_MS = 1_000
 SEND_SECONDS = 15.0  # a viewer that takes nothing for so long is closed; its cursor loses it nothing
 
-HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
+HEADERS = [(b"content-type", STREAM), *UNBUFFERED]
 EVENTS = {200: Media("text/event-stream"), 204: None}
 
 
@@ -185,6 +182,8 @@ async def _stream_job(
     try:
         scope = await gateway.feed.scope(job_id, step=query.step, level=query.level)
         return await _open(gateway, scope, cursor, limit, channel)
+    except StoreUnavailable as trouble:
+        return postponed(str(trouble))
     except NotFound:
         if cursor and await gateway.store.job(job_id) is None:
             following = gateway.feed.follow_deleted(job_id, cursor)
@@ -199,8 +198,12 @@ def _cursor(headers: Headers, cursor: str | None) -> str | None:
 
 
 async def _open(gateway: Gateway, scope: Scope, cursor: str | None, limit: int, channel: Channel) -> Sendable:
+    if gateway.draining:
+        return postponed("this server is stopping")
     try:
         following = await gateway.feed.follow(scope, cursor=cursor, limit=limit)
     except AtTheEnd:
         return Answer(status=204)
+    except StoreUnavailable as trouble:
+        return postponed(str(trouble))
     return EventStream(following, gateway.viewers, channel)

@@ -20,9 +20,10 @@ from quaero.domain.status import JobStatus
 from quaero.gateway.kin import Kin
 from quaero.gateway.lookout import Lookout, Moved
 from quaero.gateway.pace import Pace
-from quaero.gateway.scope import Scope
+from quaero.gateway.scope import SERVICE_ROOT, Scope
+from quaero.gateway.told import service_standing
 from quaero.gateway.view import View
-from quaero.storage.port import Change, Mark, Store
+from quaero.storage.port import Change, Mark, Standing, Store
 
 READ_AT_ONCE = 5_000  # entries
 SLICE_SECONDS = 0.005  # the event loop is never held longer by a fan-out
@@ -190,8 +191,8 @@ class Tail:
         for view in self.views.values():
             if view.head != self.head:  # it was made while the last flush was under way
                 view.restart(self.head)
-        jobs = {scope.job_id for scope in self.views if not scope.is_service}
-        standings = {job_id: await self._store.standing(job_id) for job_id in jobs}
+        jobs = {scope.job_id for scope in self.views}
+        standings = {job_id: await self._standing(job_id) for job_id in jobs}
         while await self._read_on():
             await self._fan_out()
         for view in self.views.values():
@@ -200,6 +201,9 @@ class Tail:
             if view.head == self.head:
                 view.ready.set()
         await self._fan_out()
+
+    async def _standing(self, job_id: int) -> Standing | None:
+        return service_standing(job_id, self.head) if job_id == SERVICE_ROOT else await self._store.standing(job_id)
 
     async def _read_on(self) -> bool:
         """Read once; whether there is more."""

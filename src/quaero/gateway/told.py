@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from quaero.domain.status import TERMINAL, WORDS
+from quaero.domain.job import Job
+from quaero.domain.status import TERMINAL, WORDS, JobStatus
 from quaero.domain.tally import progress_text
 from quaero.domain.wire import WireTally, log_head, wire_tally
 from quaero.domain.wiretree import WireStepState, wire_step_state
@@ -99,3 +100,8 @@ def told_status(standing: Standing, *, reopened: bool) -> Status:
         log_head=log_head(job),
         reopened=reopened,
     )
+
+
+def service_standing(root_id: int, head: int) -> Standing:
+    """How the service log stands: no job is behind it, and it goes on for as long as there is a store."""
+    return Standing(Job(root_id, root_id, "service", status=JobStatus.RUNNING, version=1, journal_head=head), [], head)

@@ -19,7 +19,7 @@ from quaero.client import AsyncClient, Following
 from quaero.client.events import Event, events
 from quaero.client.transport import Reply, Stream, Unreachable
 from quaero.clock import SystemClock
-from quaero.domain.errors import NotFound
+from quaero.domain.errors import NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -183,6 +183,7 @@ def a_page(prev: int, to: int) -> bytes:
 
 HELLO, RESUMED = frame("hello", {"mode": "tail"}), frame("hello", {"mode": "resume"})
 END = frame("end", {"log_head": 0})
+BYE = b": why\nretry: 100\n" + frame("bye", {"retry_ms": 100})
 
 
 def followed(*streams: bytes | int) -> tuple[Following, Scripted]:
@@ -230,10 +231,18 @@ async def test_a_ping_moves_the_position_over_what_the_filter_hid() -> None:
 
 
 async def test_a_busy_server_is_asked_again_and_a_closed_tree_is_not() -> None:
-    following, transport = followed(503, 429, 502, 204)
+    following, transport = followed(503, 429, 502, BYE, 204)
 
     assert [entry async for entry in following] == []
-    assert len(transport.asked) == 4
+    assert len(transport.asked) == 5
+
+
+async def test_who_is_never_let_in_is_told_in_the_end() -> None:
+    following, transport = followed(*[BYE] * 9)
+
+    with pytest.raises(StoreUnavailable, match="no room for this stream"):
+        await anext(aiter(following))
+    assert len(transport.asked) == 6
 
 
 @given(

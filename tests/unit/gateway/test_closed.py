@@ -415,8 +415,12 @@ async def test_who_cannot_be_looked_up_is_told_to_come_again(
     monkeypatch.setattr(credentials, "find_keys", unreachable)
     answers = [await client.get("/api/jobs", headers=bearer(key)), await logged_in(client, key)]
 
+    stream = await client.get("/api/jobs/1/logs/stream", headers=bearer(key))
+
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all(answer.headers["retry-after"] == "1" for answer in answers)
+    assert stream.status_code == 200
+    assert "event: bye" in stream.text
 
 
 HEADER_NAMES = [b"host", b"origin", b"sec-fetch-site", b"cookie", b"authorization", b"content-type", b"x-forwarded-for"]

@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from quaero.domain.entries import Line
 from quaero.domain.errors import NotFound
+from quaero.domain.facts import Lines
 from quaero.domain.job import Job
+from quaero.engine.lifecycle.service import append_service
 from quaero.gateway.feed import AtTheEnd
 from quaero.gateway.following import Following
 from quaero.gateway.parts import Part
@@ -105,6 +108,20 @@ async def test_from_any_position_the_rest_comes_once(live: Gateway, worker: Work
 
     for n, viewer in enumerate(viewers):
         await viewer.has(*range(n + 1, 13))
+
+
+async def test_the_service_log_tells_once_that_it_goes_on(live: Gateway) -> None:
+    viewer = Viewer(await live.feed.follow(live.feed.service_scope("info")))
+
+    told = await viewer.until("status")
+    for n in range(3):
+        said = msgspec.msgpack.encode([Line(n, 1, f"line {n}")])
+        await live.store.write(append_service, [Lines(0, 0, 1, 1 << 1, n, n, said)])
+        await viewer.has(*range(1, n + 2))
+
+    assert told["job"]["id"] == "0"
+    assert (told["job"]["status"], told["job"]["tally"]["total"], told["steps"]) == ("running", 0, [])
+    assert [kind for kind, _ in viewer.parts].count("status") == 1
 
 
 async def test_a_filter_advances_over_what_it_does_not_show(live: Gateway, worker: Worker, job: Job) -> None:

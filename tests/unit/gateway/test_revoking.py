@@ -126,15 +126,22 @@ async def test_one_identity_has_so_many_streams_and_another_is_not_bothered(guar
     other = await guarded.stream(modest)
     opened[0][2].close()
 
-    async def one_more() -> int:
-        while True:  # the server notices at its own pace that the first one left
-            status, _, writer = await guarded.stream(greedy)
-            writer.close()
-            if status == 200:
-                return status
+    async def told_first(reader: asyncio.StreamReader) -> bytes:
+        return await reader.readuntil(b"\n\n")
 
-    assert [status for status, *_ in opened] == [200, 200, 200, 429]
-    assert other[0] == 200
-    assert await one_more() == 200
+    async def one_more() -> bytes:
+        while True:  # the server notices at its own pace that the first one left
+            _, reader, writer = await guarded.stream(greedy)
+            told = await told_first(reader)
+            writer.close()
+            if b"event: bye" not in told:
+                return told
+
+    assert [status for status, *_ in [*opened, other]] == [200] * 5  # a browser never comes back after a 429
+    told = [await told_first(reader) for _, reader, _ in [*opened[1:], other]]
+    assert [b"id: " in first for first in told] == [True, True, False, True]
+    assert b"3 streams of this identity are under way" in told[2]
+    assert b'event: bye\ndata: {"retry_ms":' in told[2]
+    assert b"id: " in await one_more()
     for _, _, writer in [*opened, other]:
         writer.close()

@@ -200,10 +200,9 @@
           if (done) break;
           this.#heard = Date.now();
           for (const told of reader.read(value)) {
-            if (told.event === "hello") {
-              greeted = true;
-              limit = QUIET_AFTER;
-            }
+            if (told.event === "hello") limit = QUIET_AFTER;
+            // a server that says goodbye was heard as well: nothing on the way holds streams back
+            if (told.event === "hello" || told.event === "bye") greeted = true;
             wait = this.#hear(told) ?? wait;
             if (run !== this.#run) return;
           }

@@ -6,6 +6,7 @@
 import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { createStore } from "../kit/store.js";
 import { button } from "../kit/control.js";
+import { TERMINAL } from "../kit/status.js";
 import { onStanding } from "../live/connection.js";
 import { indexOf, initial, reduce, tokenAfter, tokenBefore } from "./book.js";
 import { Hits } from "./hits.js";
@@ -145,7 +146,7 @@ class QLog extends HTMLElement {
   }
 
   #heard(told) {
-    if (told.job?.status) this.#ended = told.job.status;
+    if (told.job) this.#ended = TERMINAL.has(told.job.status) ? told.job.status : null;
     if (this.onstatus) this.onstatus(told);
   }
 
