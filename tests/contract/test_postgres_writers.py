@@ -18,6 +18,7 @@ from quaero.engine.lifecycle.retry import retry
 from quaero.storage.doctor import examine
 from quaero.storage.port import EntryFilter
 from quaero.storage.postgres.connection import PostgresConnection
+from quaero.storage.postgres.words import PostgresWords
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock, Hand
 from quaero.testing.factories import a_child, a_limit, a_root, an_error, began, ended, lines, spawned
@@ -182,3 +183,15 @@ async def test_a_read_after_the_server_came_back_is_answered_at_once() -> None:
                 )
 
             await asyncio.gather(*(store.stats() for _ in range(20)))
+
+
+async def test_a_store_that_lacks_nothing_is_opened_while_another_program_migrates_it(url: str) -> None:
+    with psycopg.connect(url) as other:
+        other.execute(PostgresWords.begin_migration.removeprefix("begin; ").encode())
+        opening = asyncio.create_task(asyncio.to_thread(SqlStore.open, url))
+
+        opened, _ = await asyncio.wait({opening}, timeout=PATIENCE)
+        other.rollback()
+        await (await opening).close()
+
+    assert opened

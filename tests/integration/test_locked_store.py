@@ -16,7 +16,7 @@ from quaero.storage.port import JobFilter
 
 pytestmark = pytest.mark.anyio
 
-LOCKED_SECONDS = 12.0
+LOCKED_SECONDS = 14.0
 
 
 @contextmanager
@@ -47,8 +47,10 @@ async def test_who_waits_too_long_is_told_and_nothing_that_was_accepted_is_lost(
 
         with locked(program.store), locked(place / "quaero.db") as timer:
             waits = asyncio.create_task(engine.submit("add"))
+            listed = await asyncio.to_thread(program.json, "list")
             refused = await asyncio.to_thread(program.run, "submit", "add", code=4)
             assert timer.is_alive()
+            assert listed["jobs"] == []
             assert status(await engine.job(busy)) == "running"
 
         [line] = refused.stderr.splitlines()

@@ -39,7 +39,7 @@ def cancel(where: Where, as_json: bool, job_id: int) -> None:
 )
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @click.option("--failed", is_flag=True, help="Only what failed below the job, one new round each.")
-@click.option("--fingerprint", help="With --failed: only failures of this fingerprint, as `/errors` shows them.")
+@click.option("--fingerprint", help="With --failed: only failures of this fingerprint, as `quaero show` lists them.")
 @json_option
 @client_options
 def retry(where: Where, as_json: bool, job_id: int, failed: bool, fingerprint: str | None) -> None:

@@ -4,6 +4,7 @@ The same application a server serves is called as ASGI calls it, so there is no 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -16,6 +17,8 @@ from quaero.settings import Settings
 
 HOST = b"localhost:0"
 AHEAD = 64  # chunks of a stream that may wait to be read
+# what goes wrong is in the answers; said once more on standard error it would be in the way of whoever called
+logging.getLogger("quaero.gateway").addHandler(logging.NullHandler())
 
 
 class InsideTransport:

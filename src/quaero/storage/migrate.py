@@ -23,7 +23,12 @@ def scripts(dialect: str) -> list[tuple[str, str]]:
 
 
 def migrate(db: Connection, dialect: str) -> None:
-    """Bring a store to this program's schema. Raises StoreUnsafe for one that a newer or altered program made."""
+    """Bring a store to this program's schema. Raises StoreUnsafe for one that a newer or altered program made.
+
+    A store that lacks nothing is only read: whoever opens it waits for nobody who writes.
+    """
+    if is_current(db, dialect):
+        return
     db.script(db.dialect.begin_migration)
     try:
         _apply(db, dialect)
@@ -34,24 +39,41 @@ def migrate(db: Connection, dialect: str) -> None:
     db.run("commit")
 
 
-def _apply(db: Connection, dialect: str) -> None:
-    if ("migration",) not in db.rows(db.dialect.tables):  # asked first: whoever may only use a store makes nothing
-        db.run("create table migration(name text primary key, checksum text not null)")
+def is_current(db: Connection, dialect: str) -> bool:
+    """Whether there is nothing to do. It takes no lock. Raises StoreUnsafe as `migrate` does."""
+    return _is_tabled(db) and not _missing(db, dialect) and _is_named(db)
+
+
+def _is_tabled(db: Connection) -> bool:
+    return ("migration",) in db.rows(db.dialect.tables)
+
+
+def _is_named(db: Connection) -> bool:
+    return bool(db.rows("select 1 from meta where key = 'incarnation'"))
+
+
+def _missing(db: Connection, dialect: str) -> list[tuple[str, str, str]]:
+    """(name, SQL, checksum) of what was not applied yet. Raises StoreUnsafe if other things were."""
     applied: dict[str, str] = dict(db.rows("select name, checksum from migration"))
-    known = scripts(dialect)
-    strangers = set(applied) - {name for name, _ in known}
+    known = [(name, sql, hashlib.sha256(sql.encode()).hexdigest()) for name, sql in scripts(dialect)]
+    strangers = set(applied) - {name for name, _, _ in known}
     if strangers:
         raise StoreUnsafe(
             f"this store was made by a newer Quaero ({', '.join(sorted(strangers))}): upgrade this program"
         )
-    for name, sql in known:
-        checksum = hashlib.sha256(sql.encode()).hexdigest()
-        if name not in applied:
-            db.script(sql)
-            db.run("insert into migration(name, checksum) values(?, ?)", (name, checksum))
-        elif applied[name] != checksum:
+    for name, _, checksum in known:
+        if applied.get(name, checksum) != checksum:
             raise StoreUnsafe(
                 f"this store was made by another build of Quaero ({name} differs): use that build, or name a new store"
             )
-    if not db.rows("select 1 from meta where key = 'incarnation'"):
+    return [one for one in known if one[0] not in applied]
+
+
+def _apply(db: Connection, dialect: str) -> None:
+    if not _is_tabled(db):  # asked first: whoever may only use a store makes nothing
+        db.run("create table migration(name text primary key, checksum text not null)")
+    for name, sql, checksum in _missing(db, dialect):
+        db.script(sql)
+        db.run("insert into migration(name, checksum) values(?, ?)", (name, checksum))
+    if not _is_named(db):
         db.run("insert into meta(key, value) values('incarnation', ?), ('last_id', '0')", (secrets.token_hex(4),))

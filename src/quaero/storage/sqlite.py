@@ -24,7 +24,7 @@ from quaero.storage.connection import Connection
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.locks import WholeStore
 from quaero.storage.memory import Memory
-from quaero.storage.migrate import migrate
+from quaero.storage.migrate import is_current, migrate
 from quaero.storage.rotation import Rotation
 from quaero.storage.space import Space
 from quaero.storage.sqliteconnection import SqliteConnection
@@ -37,6 +37,7 @@ log = logging.getLogger("quaero.storage")
 OLDEST_SAFE = (3, 51, 3)
 CHECKPOINT_PAGES = 4_000  # of the write-ahead log, 16 MB: then it is copied into the database
 OVERDUE_PAGES = 4 * CHECKPOINT_PAGES
+INCREMENTAL = 2  # of `pragma auto_vacuum`
 
 
 def database_path(url: str) -> Path:
@@ -90,7 +91,8 @@ def _configure(handle: apsw.Connection, readonly: bool) -> None:
     handle.create_scalar_function(LOWER, _lower, 1, deterministic=True)
     handle.cache_stats()
     if not readonly:
-        handle.execute("pragma auto_vacuum = incremental")
+        if handle.pragma("auto_vacuum") != INCREMENTAL:  # to say it once more would take the lock others may hold
+            handle.execute("pragma auto_vacuum = incremental")
         handle.execute("pragma journal_mode = wal")
         handle.execute("pragma synchronous = full")
         handle.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -140,11 +142,22 @@ class SqliteWriter:
         self.space.restore()
 
     def _open(self, vfs: str | None) -> SqliteConnection:
-        with self._turnstile:
+        """The writing connection. One to a store that lacks nothing is had without queueing with those who write."""
+        waits = contextlib.nullcontext() if self._is_current() else self._turnstile
+        with waits:
             db = connect(self.path, vfs=vfs)
             with _closed_on_error(db.handle.close):
                 migrate(db, "sqlite")
             return db
+
+    def _is_current(self) -> bool:
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return False
+        db = connect(self.path, readonly=True)
+        try:
+            return is_current(db, "sqlite")
+        finally:
+            db.handle.close()
 
     def transact(self, work: Callable[[SqlLedger], Any]) -> Any:
         """Run `work` in one transaction."""

@@ -70,8 +70,9 @@ async def test_a_stopped_writer_is_told_of_in_bounded_time_and_all_goes_on_when_
                 await store.write(touch)
             assert time.monotonic() - begun >= PATIENCE_SECONDS
 
-            with pytest.raises(StoreLocked):
-                SqlStore.open(url)
+            async with SqlStore.open(url) as another:
+                with pytest.raises(StoreLocked):
+                    await another.write(touch)
 
             os.kill(process.pid, signal.SIGCONT)
             assert process.stdin is not None
