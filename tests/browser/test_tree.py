@@ -5,6 +5,16 @@ from tests.browser.site import DEFINITION, Site
 from tests.integration.program import wait_for
 
 
+def brush(page: Page, first: int, last: int) -> None:
+    """Drag over cells of the map's first row, 14 pixels each."""
+    box = page.locator("q-map").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 14 * first + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 14 * last + 5, box["y"] + 5, steps=4)
+    page.mouse.up()
+
+
 def test_the_text_of_progress_is_the_stores_own_at_the_end(page: Page, site: Site) -> None:
     job_id = site.submit("family", {"size": 200, "fail_every": 10, "gate": "gate"}, name="Soundings")
     page.goto(f"{site.address}/jobs/{job_id}")
@@ -44,12 +54,7 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
     cells.hover(position={"x": 5, "y": 5})
     expect(page.locator(".tip")).to_contain_text("Failed")
     expect(page.locator(".tip")).to_contain_text("the bridge is up")
-    box = cells.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 5, box["y"] + 5)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 14 * 20 + 5, box["y"] + 5, steps=4)
-    page.mouse.up()
+    brush(page, 0, 20)
     expect(page.get_by_role("region", name="Selected children")).to_contain_text(
         "21 children selected: 18 completed, 3 failed"
     )
@@ -59,6 +64,52 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
         page.keyboard.press(key)
     expect(page.locator("h1")).to_have_text("child")
     expect(page.locator(".crumbs")).to_contain_text(f"Tree {job_id}")
+
+
+def test_selected_cells_have_a_log_of_their_own_that_an_address_keeps(page: Page, shared: Site) -> None:
+    page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
+    expect(page.locator(".map-panel header")).to_contain_text("500 children")
+    brush(page, 2, 4)
+
+    page.get_by_role("region", name="Selected children").get_by_role("button", name="Logs").click()
+    lines = page.locator("q-log .line .says", has_text="begins")
+    expect(lines).to_have_text(["child 2 begins", "child 3 begins", "child 4 begins"])
+    expect(page.get_by_role("button", name="Selected: jobs")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("q-log .log-state")).to_contain_text("ended, complete")
+
+    page.goto(page.url)
+    expect(lines).to_have_text(["child 2 begins", "child 3 begins", "child 4 begins"])
+    page.get_by_role("button", name="Whole tree").click()
+    expect(lines).not_to_have_count(3)
+
+
+def test_what_selected_cells_say_comes_live(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 40, "gate": "gate", "fail_every": 3}, name="Soundings")
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".legend")).to_contain_text("Running40")
+    brush(page, 3, 4)
+    page.get_by_role("region", name="Selected children").get_by_role("button", name="Logs").click()
+    expect(page.locator("q-log .line .says", has_text="begins")).to_have_count(2)
+
+    site.open_gate()
+
+    expect(page.locator("q-log .line[data-status=failed]")).to_have_count(1)
+    expect(page.locator("q-log .line[data-status=completed]")).to_have_count(1)
+
+
+def test_many_selected_cells_are_cancelled_by_one_job_that_said_what_it_would_touch(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 300, "gate": "never"}, name="Adrift")
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".map-panel header")).to_contain_text("300 children")
+    brush(page, 0, 59)
+
+    page.get_by_role("region", name="Selected children").get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("60 jobs are touched, of 60 chosen")
+    dialog.get_by_role("button", name="Cancel 60 jobs").click()
+
+    expect(page.locator(".toast")).to_contain_text("a job of its own does it")
+    expect(page.locator(".legend")).to_contain_text("Cancelled60")
 
 
 def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:

@@ -13,6 +13,7 @@ from quaero.domain.wire import WireJob, WireTally, parse_id, wire_job, wire_tall
 from quaero.engine.lifecycle.bulk import KIND, Action, Order, order
 from quaero.engine.lifecycle.idempotency import once
 from quaero.gateway.answers import Answer, json_answer
+from quaero.gateway.childrange import parse_children
 from quaero.gateway.idempotency import idempotency_key
 from quaero.gateway.listing import moment, parse_statuses, within
 from quaero.gateway.routing import Headers, Routes
@@ -25,7 +26,8 @@ routes = Routes()
 class BulkFilter(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Which jobs: those of all these conditions, of which at least one must be given. `parent_id` is an id or `root`.
 
-    `status` is a comma list. `ids` may have up to 10,000.
+    `status` is a comma list. `ids` may have up to 10,000. `children` (`8..15`) are those of the parent from one id to
+    another, however many.
     """
 
     status: str = ""
@@ -33,6 +35,7 @@ class BulkFilter(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     tag: str | None = None
     definition: str | None = None
     parent_id: str = "root"
+    children: str | None = None
     q: str | None = None
     fingerprint: str | None = None
     created_after: str | None = None
@@ -56,7 +59,8 @@ class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):
 class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
     """What an action would touch: jobs that match, how many of them it can act on, and the jobs below those.
 
-    The counts go up to 10,000 matching jobs; `is_lower_bound` says that there are more.
+    The counts go up to 10,000 matching jobs; `is_lower_bound` says that there are more. Neighbouring `children` are
+    counted whole if nothing but a status is asked of them.
     """
 
     action: str
@@ -117,6 +121,8 @@ def _filter(body: BulkRequest) -> JobFilter:
     asked = body.filter
     if not msgspec.to_builtins(asked):
         raise InvalidInput("filter is empty, which would mean every job: name at least one condition")
+    if asked.children is not None and (asked.parent_id == "root" or asked.ids is not None):
+        raise InvalidInput("`children` are those of one parent: name it as parent_id, and leave ids out")
     return replace(
         within(asked.parent_id) if asked.ids is None or asked.parent_id != "root" else JobFilter(),
         statuses=parse_statuses(asked.status),
@@ -128,7 +134,8 @@ def _filter(body: BulkRequest) -> JobFilter:
         created_after=moment("created_after", asked.created_after),
         created_before=moment("created_before", asked.created_before),
         ids=_ids(asked.ids),
-        other_than=None if body.action == "delete" or asked.kind == KIND else KIND,
+        children=parse_children(asked.children),
+        other_than=None if asked.children or body.action == "delete" or asked.kind == KIND else KIND,
         descending=False,
     )
 

@@ -74,7 +74,7 @@ class Feed:
         self._tails: dict[int, Tail] = {}
         self._deleted: list[View] = []
         self._opening = asyncio.Lock()
-        self._scopes = Remembered[tuple[int, str | None, int, bool], Scope](clock, SCOPE_SECONDS)
+        self._scopes = Remembered[tuple[int, str | None, str | None, int], Scope](clock, SCOPE_SECONDS)
         self._behind = asyncio.Semaphore(BEHIND_READERS)
 
     @property
@@ -84,15 +84,17 @@ class Feed:
 
     # --- scopes
 
-    async def scope(self, job_id: int, *, step: str | None = None, level: str = "info", below: bool = True) -> Scope:
-        """The scope of a job, or of a step of its tree. Raises NotFound, InvalidInput."""
+    async def scope(
+        self, job_id: int, *, step: str | None = None, children: str | None = None, level: str = "info"
+    ) -> Scope:
+        """The scope of a job or of a step of its tree, or of some children of either. Raises NotFound, InvalidInput."""
         wanted = level_of(level)
 
         async def find() -> Scope:
             job = await find_job(self._store, job_id)
-            return await job_scope(self._store, job, step=step, below=below, level=wanted)
+            return await job_scope(self._store, job, step=step, children=children, level=wanted)
 
-        return await self._scopes.get((job_id, step, wanted, below), find)
+        return await self._scopes.get((job_id, step, children, wanted), find)
 
     def service_scope(self, level: str = "info") -> Scope:
         """The scope of the service log."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from quaero.domain.kinship import child_above
 from quaero.storage.port import Store
 
 MOST = 500_000  # jobs remembered
@@ -32,6 +33,10 @@ class Kin:
     def parent(self, job_id: int) -> int | None:
         """The parent of a job that was learned."""
         return self._parents.get(job_id)
+
+    def child_above(self, job_id: int, top_id: int) -> int | None:
+        """The child of `top_id` that a learned job is, or is somewhere below."""
+        return child_above(self._parents, job_id, top_id)
 
     def is_below(self, job_id: int, top_id: int) -> bool:
         """Whether a learned job is `top_id` or somewhere below it. Ids rise from parent to child."""

@@ -31,12 +31,14 @@ class LogsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries. `order` desc reads back from the newest (or before `cursor`), asc on from the oldest.
 
     `from_line` is a line number of the step or job asked for, or a `seq` where several counters are shown;
-    `from_seq` is a `seq` anywhere.
+    `from_seq` is a `seq` anywhere. `children` (`8..15`) are those of the job, or of its `step`, from one id to another,
+    with all below them.
     """
 
     limit: int = 1000
     level: str = "debug"
     step: str | None = None
+    children: str | None = None
     include_children: bool = True
     order: Literal["asc", "desc"] = "desc"
     cursor: str | None = None
@@ -50,6 +52,7 @@ class AggregatedQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     limit: int = 1000
     level: str = "debug"
+    children: str | None = None
     include_children: bool = True
     order: Literal["asc", "desc"] = "asc"
     cursor: str | None = None
@@ -63,6 +66,7 @@ class ScopedLogsQuery(msgspec.Struct, forbid_unknown_fields=True):
     scope: Literal["service", "job"] = "service"
     job_id: str | None = None
     step: str | None = None
+    children: str | None = None
     level: str = "info"
     limit: int = 100
     order: Literal["asc", "desc"] = "desc"
@@ -74,9 +78,10 @@ class ScopedLogsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DownloadQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which entries: of a step, of a level and above, of the job alone or of all below it too."""
+    """Which entries: of a step, of some `children`, of a level and above, of the job alone or of all below it too."""
 
     step: str | None = None
+    children: str | None = None
     level: str = "debug"
     include_children: bool = True
 
@@ -120,7 +125,7 @@ class ScopedLogPage(LogPage, frozen=True, kw_only=True):
 async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
     """Entries of a job and all below it, newest first; `next_cursor` goes on in the same direction."""
     job = await find_job(gateway.store, id)
-    scope = await job_scope(gateway.store, job, step=query.step, below=query.include_children)
+    scope = await job_scope(gateway.store, job, step=query.step, children=query.children, below=query.include_children)
     return await _page(gateway.store, scope, query, query.from_line)
 
 
@@ -128,7 +133,7 @@ async def get_logs(gateway: Gateway, id: JobId, query: LogsQuery) -> LogPage:
 async def get_aggregated_logs(gateway: Gateway, id: JobId, query: AggregatedQuery) -> LogPage:
     """Entries of a job and all below it as one log, oldest first."""
     job = await find_job(gateway.store, id)
-    scope = await job_scope(gateway.store, job, below=query.include_children)
+    scope = await job_scope(gateway.store, job, children=query.children, below=query.include_children)
     return await _page(gateway.store, scope, query)
 
 
@@ -137,8 +142,8 @@ async def get_scoped_logs(gateway: Gateway, query: ScopedLogsQuery) -> ScopedLog
     """Entries of the service log, or of a job's: `scope=job&job_id=J`, of one `step` of it if that is given."""
     store = gateway.store
     if query.scope == "service":
-        if query.job_id is not None or query.step is not None:
-            raise InvalidInput("job_id and step need scope=job")
+        if query.job_id is not None or query.step is not None or query.children is not None:
+            raise InvalidInput("job_id, step and children need scope=job")
         bounded("limit", query.limit, 1, MAX_SERVICE_LINES)
         found = await _page(store, service_scope(0), query, query.from_line)
         return ScopedLogPage(**msgspec.structs.asdict(found))
@@ -146,7 +151,7 @@ async def get_scoped_logs(gateway: Gateway, query: ScopedLogsQuery) -> ScopedLog
     if job_id is None:
         raise InvalidInput("scope=job needs the job_id of a job")
     job = await find_job(store, job_id)
-    scope = await job_scope(store, job, step=query.step, below=query.include_children)
+    scope = await job_scope(store, job, step=query.step, children=query.children, below=query.include_children)
     found = await _page(store, scope, query, query.from_line)
     steps = [await _step_logs(store, scope, found)] if query.step is not None else msgspec.UNSET
     return ScopedLogPage(**msgspec.structs.asdict(found), steps=steps)
@@ -163,7 +168,9 @@ async def download_logs(gateway: Gateway, id: JobId, query: DownloadQuery) -> St
     """All entries of a job and of what is below it as text, however many, a line each."""
     job = await find_job(gateway.store, id)
     level = level_of(query.level)
-    scope = await job_scope(gateway.store, job, step=query.step, below=query.include_children, level=level)
+    scope = await job_scope(
+        gateway.store, job, step=query.step, children=query.children, below=query.include_children, level=level
+    )
     name = b'attachment; filename="job-%d.log"' % scope.job_id
     return Stream(_text(gateway, scope), b"text/plain; charset=utf-8", ((b"content-disposition", name),))
 

@@ -22,7 +22,7 @@ USUAL, MAX_SERVICE, MAX_JOB = 100, 500, 5_000
 
 
 class LogSubscription(Subscription):
-    """The log of a job and all below it, or (job 0) the service log."""
+    """The log of a job and all below it, or of some of its children; or (job 0) the service log."""
 
     def __init__(self, plane: StatePlane, outlet: Outlet, ask: Subscribe, job_id: int) -> None:
         super().__init__(plane, outlet, ask)
@@ -53,9 +53,9 @@ class LogSubscription(Subscription):
     async def _scope(self) -> Scope:
         feed = self.plane.feed
         if self._job_id:
-            return await feed.scope(self._job_id, step=self.ask.step, level=self.ask.level)
-        if self.ask.step is not None:
-            raise InvalidInput("the service log has no steps")
+            return await feed.scope(self._job_id, step=self.ask.step, children=self.ask.children, level=self.ask.level)
+        if self.ask.step is not None or self.ask.children is not None:
+            raise InvalidInput("the service log has no steps and no children")
         return feed.service_scope(self.ask.level)
 
     async def frames(self, keys: Sequence[Key]) -> list[str]:

@@ -1,4 +1,5 @@
-"""Whose entries a viewer reads: of one job and all below it, of one step, of a whole tree, or the service log.
+"""Whose entries a viewer reads: of one job and all below it, of some of its children, of one step, of a whole tree, or
+the service log.
 
 A scope with its level is also the *class* of a filter: viewers of equal scopes get equal bytes.
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from quaero.domain.entries import parse_level
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.domain.job import Job
+from quaero.gateway.childrange import parse_children
 from quaero.gateway.finding import find_job
 from quaero.storage.port import EntryFilter, Store
 
@@ -37,13 +39,31 @@ def service_scope(level: int) -> Scope:
     return Scope(SERVICE_ROOT, SERVICE_ROOT, EntryFilter(level=level), {}, None, one_counter=True)
 
 
-async def job_scope(store: Store, job: Job, *, step: str | None = None, below: bool = True, level: int = 0) -> Scope:
-    """The scope of a job's log, or of one step's of its tree (by name or id). Raises NotFound for a strange step."""
+async def job_scope(
+    store: Store,
+    job: Job,
+    *,
+    step: str | None = None,
+    children: str | None = None,
+    below: bool = True,
+    level: int = 0,
+) -> Scope:
+    """The scope of a job's log, or of one step's of its tree (by name or id), or of some children of either.
+
+    Raises NotFound for a strange step, InvalidInput for children that make no sense.
+    """
     root = job if job.is_root else await find_job(store, job.root_id)
     steps = await store.steps(root.id) if root.definition is not None else []
     names = {one.id: one.name or one.kind for one in steps}
     if step is not None:
         job = _step_of(steps, step, root)
+    chosen = parse_children(children)
+    if chosen is not None:
+        if not below:
+            raise InvalidInput("children come with all that is below them: leave include_children out")
+        step_id = job.id if job.is_step else None
+        where = EntryFilter(level=level, job_id=job.id, children=chosen, step_id=step_id)
+        return Scope(job.id, root.id, where, names, None, one_counter=bool(job.is_step))
     if job.is_step and below:
         where = EntryFilter(level=level, step_id=job.id)
         return Scope(job.id, root.id, where, names, job.lines, one_counter=True)

@@ -45,8 +45,16 @@ class Selection:
             return batch
         if not self.scope.where.below:
             return [entry for entry in batch if entry.job_id == job_id]
+        if self.scope.where.children is not None:
+            return await self._of_children(batch, job_id, *self.scope.where.children)
         await self._kin.learn({entry.job_id for entry in batch if entry.job_id > job_id}, up_to=job_id)
         return [entry for entry in batch if self._kin.is_below(entry.job_id, job_id)]
+
+    async def _of_children(self, batch: list[Entry], job_id: int, first: int, last: int) -> list[Entry]:
+        near = [entry for entry in batch if entry.job_id >= first]  # what is below a child has an id above its own
+        await self._kin.learn({entry.job_id for entry in near}, up_to=job_id)
+        above = ((entry, self._kin.child_above(entry.job_id, job_id)) for entry in near)
+        return [entry for entry, child in above if child is not None and first <= child <= last]
 
     def shown(self, entry: Entry) -> WireEntry:
         """An entry as readers of the scope see it: a child's change of status tells its parent's counts there."""

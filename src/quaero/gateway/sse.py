@@ -36,9 +36,13 @@ EVENTS = {200: Media("text/event-stream"), 204: None}
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which entries, and from where: `cursor`, or the last `limit`; the header `Last-Event-ID` wins over `cursor`."""
+    """Which entries, and from where: `cursor`, or the last `limit`; the header `Last-Event-ID` wins over `cursor`.
+
+    `children` (`8..15`) are those of the job, or of its `step`, from one id to another, with all below them.
+    """
 
     step: str | None = None
+    children: str | None = None
     level: str = "info"
     limit: int = 100
     cursor: str | None = None
@@ -167,8 +171,8 @@ async def stream_scope(gateway: Gateway, query: ScopedStreamQuery, headers: Head
         if job_id is None:
             raise InvalidInput("scope=job needs the job_id of a job")
         return await _stream_job(gateway, job_id, query, headers, channel)
-    if query.job_id is not None or query.step is not None:
-        raise InvalidInput("job_id and step need scope=job")
+    if query.job_id is not None or query.step is not None or query.children is not None:
+        raise InvalidInput("job_id, step and children need scope=job")
     limit = bounded("limit", query.limit, 0, MAX_SERVICE)
     scope = gateway.feed.service_scope(query.level)
     return await _open(gateway, scope, _cursor(headers, query.cursor), limit, channel)
@@ -180,7 +184,7 @@ async def _stream_job(
     limit = bounded("limit", query.limit, 0, MAX_JOB)
     cursor = _cursor(headers, query.cursor)
     try:
-        scope = await gateway.feed.scope(job_id, step=query.step, level=query.level)
+        scope = await gateway.feed.scope(job_id, step=query.step, children=query.children, level=query.level)
         return await _open(gateway, scope, cursor, limit, channel)
     except StoreUnavailable as trouble:
         return postponed(str(trouble))

@@ -42,6 +42,7 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     limit: int | None = None
     cursor: str | None = None
     step: str | None = None
+    children: str | None = None
     level: str = "info"
 
 

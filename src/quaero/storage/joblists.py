@@ -18,6 +18,7 @@ from quaero.storage.reads import FULL_SQL, jobs_by_id, seen, to_job
 
 COUNT_LIMIT = 10_000
 REACH = 100_000
+EVERY = 1 << 62
 
 
 class _Sql(NamedTuple):
@@ -39,6 +40,8 @@ _NOTHING = _Sql("")
 def _base(db: Connection, where: JobFilter) -> _Sql:
     if where.ids is not None:
         return _Sql(db.member("job.id"), (db.array(where.ids),))
+    if where.children is not None:
+        return _Sql("job.parent_id = ? and job.id between ? and ?", (where.parent_id, *where.children))
     if where.parent_id is not None:
         return _Sql("job.parent_id = ?", (where.parent_id,))
     if where.definition is not None:
@@ -148,22 +151,26 @@ def matching(db: Connection, where: JobFilter, after: int, upto: int, limit: int
 
 
 def breakdown(db: Connection, where: JobFilter) -> Breakdown:
-    """How many match, by status, with what is below them; up to a bound."""
-    condition, edge = _condition(db, where, None)
+    """How many match, by status, with what is below them; up to a bound, except for a stretch of children."""
+    if where.is_stretch:
+        condition, edge, most = _base(db, where).also(_rest(db, where)).also(_kept(where)), None, EVERY
+    else:
+        condition, edge = _condition(db, where, None)
+        most = COUNT_LIMIT
     words = ", ".join(f"b_{status.word}" for status in STATUSES)
     sums = ", ".join(f"coalesce(sum(b_{status.word}), 0)" for status in STATUSES)
     rows = db.rows(
         f"select status, count(*), {sums} from"
-        f" (select job.status as status, {words} from job where {condition.text} limit {COUNT_LIMIT + 1}) part"
+        f" (select job.status as status, {words} from job where {condition.text} limit ?) part"
         " group by status",
-        condition.params,
+        (*condition.params, most + 1),
     )
     counts = [0] * len(STATUSES)
     below: dict[int, Tally] = {}
     for status, n, *sums_below in rows:
         counts[status] = n
         below[status] = Tally(*map(int, sums_below))
-    is_bound = sum(counts) > COUNT_LIMIT or edge is not None
+    is_bound = sum(counts) > most or edge is not None
     return Breakdown(Tally(*counts), below, is_bound)
 
 

@@ -3,13 +3,14 @@
 A page says how far it looked (`scanned_to`), so a filtered reader advances over what it did not want.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from quaero.domain.entries import Entry
 from quaero.storage.connection import Connection
 from quaero.storage.journal import all_levels, unpack
 from quaero.storage.needle import Needle
+from quaero.storage.offspring import Offspring
 from quaero.storage.port import EntryFilter, EntryPage
 from quaero.storage.segments import NOWHERE, Segments
 
@@ -23,7 +24,7 @@ class _Span:
 
     lower: int
     upper: int
-    jobs: frozenset[int] | None
+    jobs: Container[int] | None
 
 
 def entries(db: Connection, root_id: int, where: EntryFilter, after: int, limit: int, descending: bool) -> EntryPage:
@@ -87,6 +88,9 @@ def _edges(db: Connection, root_id: int) -> tuple[int, int]:
 
 
 def _span(db: Connection, root_id: int, where: EntryFilter) -> _Span:
+    if where.children is not None:
+        offspring = Offspring(db, where.job_id or root_id, where.children)
+        return _Span(*offspring.edges(1, NOWHERE), offspring)
     if where.job_id is None or (where.job_id == root_id and where.below):
         return _Span(1, NOWHERE, None)
     if where.job_id == root_id:
@@ -121,7 +125,10 @@ def _walk(
     position = start
     while runs := _runs(db, root_id, position, span.lower, upper, mask, descending):
         for first, last, block_id in runs:
-            for entry in segments(db, root_id, first, block_id).entries(
+            found = segments(db, root_id, first, block_id)
+            if isinstance(span.jobs, Offspring):
+                span.jobs.learn(found.job_ids())
+            for entry in found.entries(
                 level=where.level, step_id=where.step_id, jobs=span.jobs, needle=needle,
                 after=after, before=before, descending=descending,
             ):  # fmt: skip

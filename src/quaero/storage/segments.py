@@ -33,6 +33,10 @@ class Segments:
         """The number of its last entry."""
         return self.first - 1 + sum(map(_count, self.segments))
 
+    def job_ids(self) -> set[int]:
+        """The jobs that have entries in it."""
+        return {segment[1] for segment in self.segments}
+
     def entries(
         self,
         *,

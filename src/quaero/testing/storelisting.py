@@ -1,5 +1,6 @@
 """The store's contract, fourth part: lists of jobs hold every job that matches, once, however they are cut."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,11 @@ class StoreListing(StoreTests):
             (JobFilter(ids=(children[0], tagged, 99_999)), lambda job: job.id in (children[0], tagged)),
             (JobFilter(ids=(children[0], tagged), roots=True), lambda job: job.id == tagged),
             (JobFilter(ids=(children[0], tagged), parent_id=parent.id), lambda job: job.id == children[0]),
+            (JobFilter(parent_id=parent.id, children=(children[1], 99_999)), lambda job: job.id in children[1:]),
+            (
+                JobFilter(parent_id=parent.id, children=(children[0], children[1]), statuses=done),
+                lambda job: job.id in (taken[0].id, taken[1].id),
+            ),
             (JobFilter(created_after=later), lambda job: job.created_at >= later),
             (JobFilter(roots=True, created_before=later), lambda job: not job.parent_id and job.created_at < later),
             (JobFilter(tag="blue"), lambda job: job.id == tagged),
@@ -141,6 +147,25 @@ class StoreListing(StoreTests):
         assert counted.counts == Tally(pending=1, running=1)
         assert counted.below[JobStatus.RUNNING] == Tally(pending=3)
         assert not counted.is_lower_bound
+
+    async def test_a_stretch_of_children_is_counted_whole_however_long(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """For it was chosen with the eyes, and what is about to happen to it must be told exactly."""
+        monkeypatch.setattr("quaero.storage.joblists.COUNT_LIMIT", 2)
+        monkeypatch.setattr("quaero.storage.joblists.REACH", 3)
+        parent, children = await bench.family(8)
+        [first] = await bench.hand.take(1, root_id=parent.id)
+        await bench.hand.end(first)
+        where = JobFilter(parent_id=parent.id, children=(children[0], children[6]))
+        whole = await bench.store.breakdown(where)
+        open_ones = await bench.store.breakdown(replace(where, statuses=(JobStatus.PENDING,)))
+        of_a_kind = await bench.store.breakdown(replace(where, kind="other"))
+        assert (whole.counts, whole.is_lower_bound) == (Tally(pending=6, completed=1), False)
+        assert (open_ones.counts, open_ones.is_lower_bound) == (Tally(pending=6), False)
+        assert of_a_kind.is_lower_bound
+        part = await bench.store.write(_matching, replace(where, descending=False), children[4], children[7])
+        assert (part.ids, part.goes_on) == ([children[5], children[6]], children[6])
 
     async def test_a_map_has_a_code_for_every_child_at_the_head_of_the_journal(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch

@@ -38,6 +38,7 @@ class Question:
 
     level: int
     job: int | None
+    children: tuple[int, int] | None
     below: bool
     in_step: bool
     q: str | None
@@ -51,6 +52,7 @@ _questions = st.builds(
     Question,
     level=st.integers(0, 3),
     job=st.none() | st.integers(-1, 5),
+    children=st.none() | st.tuples(st.integers(0, 5), st.integers(0, 5)),
     below=st.booleans(),
     in_step=st.booleans(),
     q=st.none() | st.sampled_from(("fetch", "AILE", "É", "status", "nowhere")),
@@ -89,7 +91,12 @@ class Small:
 
 def wants(entry: Entry, tree: Small, where: EntryFilter) -> bool:
     """Whether a filter lets an entry through, said as plainly as can be."""
-    if where.job_id is not None:
+    if where.children is not None:
+        first, last = where.children
+        chosen = [job.id for job in tree.jobs if job.parent_id == where.job_id and first <= job.id <= last]
+        if not any(entry.job_id in tree.below(job_id) for job_id in chosen):
+            return False
+    elif where.job_id is not None:
         scope = tree.below(where.job_id) | {tree.root_id} if where.job_id == tree.root_id else tree.below(where.job_id)
         if entry.job_id not in (scope if where.below else {where.job_id}):
             return False
@@ -152,6 +159,7 @@ class StoreReading(StoreTests):
         where = EntryFilter(
             level=question.level,
             job_id=job_id,
+            children=self._chosen(tree, question) if job_id is not None and question.below else None,
             below=question.below,
             step_id=tree.jobs[0].id if question.in_step else None,
             q=question.q,
@@ -166,6 +174,14 @@ class StoreReading(StoreTests):
         assert page.entries == expected
         assert page.head == len(every)
         assert await followed(store, tree.root_id, where, after, limit) == later
+
+    @staticmethod
+    def _chosen(tree: Small, question: Question) -> tuple[int, int] | None:
+        """The first and the last of some jobs of the tree, whoever's children they are."""
+        if question.children is None:
+            return None
+        ids = sorted(tree.jobs[place].id for place in question.children)
+        return ids[0], ids[1]
 
     async def test_entries_of_a_tree_that_is_not_there_are_none(self, bench: Bench) -> None:
         """An empty page, not an error."""

@@ -41,6 +41,23 @@ async def test_a_preview_tells_what_would_be_touched_and_touches_nothing(
     assert (await client.get("/api/jobs", params={"kind": "quaero.bulk"})).json()["jobs"] == []
 
 
+async def test_neighbouring_children_are_told_exactly_and_acted_on(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    await submit("parent")
+    [parent] = await worker.take()
+    await worker.tell(Spawned(parent.id, parent.epoch, 0, [Child("fetch", b"{}") for _ in range(5)]))
+    children = await worker.take(5)
+    await worker.finish(children[1])
+    chosen = {"parent_id": str(parent.id), "children": f"{children[1].id}..{children[3].id}"}
+
+    told = await bulk(client, "cancel", 200, filter=chosen, preview=True)
+    done = await bulk(client, "cancel", filter={**chosen, "status": "pending,running"})
+
+    assert (told["matching"], told["actionable"], told["is_lower_bound"]) == (3, 2, False)
+    assert done["matching"] == 2
+
+
 async def test_an_accepted_bulk_is_a_job_like_any_other(client: httpx2.AsyncClient, submit: Submit) -> None:
     job = await submit()
 
@@ -82,6 +99,8 @@ async def test_a_bulk_that_is_asked_for_twice_with_one_key_is_one(
         ({"action": "retry", "filter": {"kind": "x"}, "fingerprint": "f"}, "failed_children"),
         ({"action": "delete", "filter": {"parent_id": "7"}}, "whole trees"),
         ({"action": "cancel", "filter": {"ids": ["1"] * 10_001}}, "10,000"),
+        ({"action": "cancel", "filter": {"children": "8..15"}}, "parent_id"),
+        ({"action": "cancel", "filter": {"parent_id": "7", "children": "15..8"}}, "8..15"),
     ],
 )
 async def test_a_bulk_that_makes_no_sense_is_refused(

@@ -10,7 +10,7 @@ import pytest
 
 from quaero.domain.entries import Line
 from quaero.domain.errors import NotFound
-from quaero.domain.facts import Lines
+from quaero.domain.facts import Child, Lines, Spawned
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.service import append_service
 from quaero.gateway.feed import AtTheEnd
@@ -122,6 +122,31 @@ async def test_the_service_log_tells_once_that_it_goes_on(live: Gateway) -> None
     assert told["job"]["id"] == "0"
     assert (told["job"]["status"], told["job"]["tally"]["total"], told["steps"]) == ("running", 0, [])
     assert [kind for kind, _ in viewer.parts].count("status") == 1
+
+
+async def test_some_children_are_followed_with_what_is_below_them(
+    live: Gateway, submit: Submit, worker: Worker
+) -> None:
+    await submit("parent")
+    [parent] = await worker.take()
+    await worker.tell(Spawned(parent.id, parent.epoch, 0, [Child("fetch", b"{}") for _ in range(5)]))
+    children = await worker.take(5)
+    chosen = f"{children[1].id}..{children[2].id}"
+    viewer = await watch(live, parent.id, children=chosen, level="info")
+
+    await worker.log(children[0], "not this one")
+    await worker.log(children[1], "first")
+    await worker.tell(Spawned(children[2].id, children[2].epoch, 0, [Child("fetch", b"{}")]))
+    [deeper] = await worker.take()
+    await worker.log(deeper, "below the second")
+    await worker.log(children[4], "nor this one")
+    while len(viewer.seqs) < 2:
+        await viewer.take()
+    again = await watch(live, parent.id, children=chosen, level="info", limit=1)
+    await again.has(viewer.seqs[-1])
+
+    said = [line["message"] for kind, data in viewer.parts if kind == "logs" for line in data["logs"]]
+    assert said == ["first", "below the second"]
 
 
 async def test_a_filter_advances_over_what_it_does_not_show(live: Gateway, worker: Worker, job: Job) -> None:

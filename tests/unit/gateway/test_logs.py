@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from quaero.domain.entries import Line
-from quaero.domain.facts import Lines
+from quaero.domain.facts import Child, Lines, Spawned
 from quaero.domain.job import Job
 from quaero.gateway.state import Gateway
 
@@ -111,3 +111,59 @@ async def test_all_of_it_as_text(client: httpx2.AsyncClient, worker: Worker, job
 async def test_text_of_a_level(client: httpx2.AsyncClient, job: Job) -> None:
     answer = await client.get(f"/api/jobs/{job.id}/logs/download?level=error")
     assert len(answer.text.splitlines()) == 3
+
+
+async def six_children(submit: Submit, worker: Worker) -> tuple[Job, list[Job]]:
+    """A parent and its children, each of which says a line; the second has a child of its own that says one too."""
+    await submit("parent")
+    [parent] = await worker.take()
+    await worker.tell(Spawned(parent.id, parent.epoch, 0, [Child("fetch", b"{}") for _ in range(6)]))
+    children = await worker.take(6)
+    await worker.tell(Spawned(children[1].id, children[1].epoch, 0, [Child("fetch", b"{}")]))
+    [deeper] = await worker.take()
+    for job in (*children, deeper):
+        await worker.log(job, f"says {job.id}")
+    return parent, [*children, deeper]
+
+
+async def test_some_children_are_read_with_all_that_is_below_them(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    parent, jobs = await six_children(submit, worker)
+    chosen = f"{jobs[1].id}..{jobs[3].id}"
+    wanted = [f"says {job.id}" for job in (jobs[1], jobs[2], jobs[3], jobs[6])]
+
+    page = await read(client, f"/api/jobs/{parent.id}/logs", children=chosen, level="info", order="asc")
+    back = await read(client, "/api/logs", scope="job", job_id=parent.id, children=chosen, limit=1)
+    rest = await read(
+        client, "/api/logs", scope="job", job_id=parent.id, children=chosen, cursor=back["next_cursor"], limit=50
+    )
+    whole = await read(client, f"/api/jobs/{parent.id}/logs/aggregated", children=chosen, q="says")
+    text = (await client.get(f"/api/jobs/{parent.id}/logs/download", params={"children": chosen})).text
+
+    said = [entry["message"] for entry in page["logs"] if entry["message"].startswith("says")]
+    assert said == wanted == [entry["message"] for entry in whole["logs"]]
+    assert [entry["message"] for entry in (*back["logs"], *rest["logs"])][: len(wanted)] == wanted[::-1]
+    assert [line.rpartition(": ")[2] for line in text.splitlines() if ": says" in line] == wanted
+
+
+@pytest.mark.parametrize("children", ["", "8", "8..", "15..8", "a..b", "8..9..10"])
+async def test_children_that_make_no_sense_are_refused(client: httpx2.AsyncClient, job: Job, children: str) -> None:
+    answer = await client.get(f"/api/jobs/{job.id}/logs", params={"children": children})
+
+    assert answer.status_code == 422
+    assert "8..15" in answer.json()["detail"]
+
+
+async def test_children_that_are_not_there_have_no_log(client: httpx2.AsyncClient, job: Job) -> None:
+    page = await read(client, f"/api/jobs/{job.id}/logs", children="900..999")
+
+    assert (page["logs"], page["total_count"], page["next_cursor"]) == ([], 0, None)
+
+
+async def test_children_come_with_what_is_below_them_and_not_without_a_job(
+    client: httpx2.AsyncClient, job: Job
+) -> None:
+    alone = {"children": "1..2", "include_children": "false"}
+    assert (await client.get(f"/api/jobs/{job.id}/logs", params=alone)).status_code == 422
+    assert (await client.get("/api/logs", params={"children": "1..2"})).status_code == 422

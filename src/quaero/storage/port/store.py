@@ -56,7 +56,10 @@ class Store(Protocol):
         """The running children whose last entry lies furthest back, longest silent first."""
 
     async def breakdown(self, where: JobFilter) -> Breakdown:
-        """How many jobs match, by status, with what is below them; counted up to a bound."""
+        """How many jobs match, by status, with what is below them; counted up to a bound.
+
+        A stretch of children (`JobFilter.is_stretch`) is counted whole.
+        """
 
     async def steps(self, root_id: int) -> list[Job]:
         """The steps of a tree, in their order."""

@@ -27,10 +27,14 @@ class WorkerRow(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs a list shows. `parent_id` None means any parent; `roots` only roots."""
+    """Which jobs a list shows. `parent_id` None means any parent; `roots` only roots.
+
+    `children`: of this parent's those from one id to another.
+    """
 
     roots: bool = False
     parent_id: int | None = None
+    children: tuple[int, int] | None = None
     root_id: int | None = None
     statuses: tuple[JobStatus, ...] = ()
     kind: str | None = None
@@ -43,6 +47,13 @@ class JobFilter:
     created_after: int | None = None  # microseconds since the epoch, itself included
     created_before: int | None = None  # itself excluded
     descending: bool = True
+
+    @property
+    def is_stretch(self) -> bool:
+        """Whether it asks only which of neighbouring children, and in which status: then all of them are counted."""
+        return self.children is not None and self == JobFilter(
+            parent_id=self.parent_id, children=self.children, statuses=self.statuses, descending=self.descending
+        )
 
     @property
     def is_sparse(self) -> bool:
@@ -82,10 +93,14 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """Which entries a reader wants. `job_id` alone: that job's own; with `below`: all under it too."""
+    """Which entries a reader wants. `job_id` alone: that job's own; with `below`: all under it too.
+
+    With `children`: those of its children from one id to another, and of all under them.
+    """
 
     level: int = 0
     job_id: int | None = None
+    children: tuple[int, int] | None = None
     step_id: int | None = None
     below: bool = True
     q: str | None = None  # case-insensitive substring of the message

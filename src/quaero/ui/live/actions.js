@@ -3,8 +3,8 @@
 import { post, remove } from "./api.js";
 
 export const ACTIONS = {
-  cancel: { word: "Cancel", done: "cancelled", danger: true, icon: "stop" },
-  retry: { word: "Retry", done: "retried", icon: "retry" },
+  cancel: { word: "Cancel", done: "cancelled", danger: true, icon: "stop", on: "pending,running,waiting" },
+  retry: { word: "Retry", done: "retried", icon: "retry", on: "failed,cancelled" },
   rerun: { word: "Rerun", done: "run again", icon: "rerun" },
   delete: { word: "Delete", done: "deleted", danger: true, icon: "trash" },
 };

@@ -19,7 +19,7 @@ export class Source {
   #abort = new AbortController();
   #calm = null;
 
-  /** `scope`: {job, step, own, level, q}; without a job the service log. `book` is the store of the book. `following()`. */
+  /** `scope`: {job, step, children, own, level, q}; without a job the service log. `book` is the store of the book. `following()`. */
   constructor(scope, book, { following, onStatus }) {
     this.scope = scope;
     this.#book = book;
@@ -32,9 +32,10 @@ export class Source {
   async open() {
     await this.#atEnd();
     if (this.#abort.signal.aborted || this.#subscription) return;
-    const { job, step, level } = this.scope;
+    const { job, step, children, level } = this.scope;
     const request = { topic: job ? `logs:${job}` : "logs:service", level, cursor: this.#newest, limit: PAGE };
     if (step) request.step = step;
+    if (children) request.children = children;
     this.#subscription = subscribe(request, (message) => this.#heard(message));
   }
 
@@ -80,17 +81,17 @@ export class Source {
 
   /** Where the whole of it can be fetched as text. */
   get download() {
-    const { job, step, level } = this.scope;
+    const { job, step, children, level } = this.scope;
     if (!job) return null;
-    const given = Object.entries({ step, level }).filter(([, value]) => value);
+    const given = Object.entries({ step, children, level }).filter(([, value]) => value);
     return `/api/jobs/${job}/logs/download?${new URLSearchParams(given)}`;
   }
 
   get #path() { return this.scope.job ? `/api/jobs/${this.scope.job}/logs` : "/api/logs"; }
 
   get #query() {
-    const { step, own, level, q, job } = this.scope;
-    return { step, level, q, include_children: own && job ? "false" : undefined };
+    const { step, children, own, level, q, job } = this.scope;
+    return { step, children, level, q, include_children: own && job ? "false" : undefined };
   }
 
   get #newest() { return this.#book.state.anchors.at(-1)?.token; }

@@ -1,7 +1,7 @@
 // The log viewer: `<q-log job="42" step="crawl" level="info">`, or without a job the service log.
 //
-// Attributes: `job`, `step` (name or id), `own` (the job's own lines, not those below it), `level`, `line` (where to begin;
-// else it follows the end). Changing one of the first four begins anew.
+// Attributes: `job`, `step` (name or id), `children` (`8..15`: only some, with what is below them), `own` (the job's own
+// lines, not those below it), `level`, `line` (where to begin; else it follows the end). Changing one but the last begins anew.
 
 import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { createStore } from "../kit/store.js";
@@ -31,7 +31,7 @@ function severalJobs(lines) {
 }
 
 class QLog extends HTMLElement {
-  static observedAttributes = ["job", "step", "own", "level"];
+  static observedAttributes = ["job", "step", "children", "own", "level"];
 
   #store = null;
   #source = null;
@@ -117,7 +117,7 @@ class QLog extends HTMLElement {
   #begin() {
     this.#end();
     const scope = {
-      job: this.getAttribute("job"), step: this.getAttribute("step"), own: this.hasAttribute("own"),
+      job: this.getAttribute("job"), step: this.getAttribute("step"), children: this.getAttribute("children"), own: this.hasAttribute("own"),
       level: this.getAttribute("level") ?? "info", q: this.#only ? this.#hits.needle : "",
     };
     this.#look = { ...this.#look, from: false, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };

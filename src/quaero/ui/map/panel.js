@@ -6,11 +6,11 @@ import { button } from "../kit/control.js";
 import { title as titleOf } from "../kit/summary.js";
 import { statusLabel, statusShape } from "../kit/status.js";
 import { ask, read } from "../live/api.js";
-import { MOST_IDS } from "../live/actions.js";
+import { FEW } from "../live/actions.js";
 import { subscribe } from "../live/connection.js";
 import { actOnMany } from "../queue/bulk.js";
 import { go } from "../shell/router.js";
-import { complain, toast } from "../shell/toast.js";
+import { complain } from "../shell/toast.js";
 import { STATUS_CODES, parseMap } from "./cells.js";
 import { groupColour, heat, heatSteps } from "./colours.js";
 import "./element.js";
@@ -19,7 +19,7 @@ const BY = { status: "Status", duration: "Duration", error: "Error" };
 const LINGER_MS = 140; // before a cell under the pointer is asked about
 const AGAIN_MS = 2_000;
 
-/** The panel; `logs(id)` shows the log of a child. */
+/** The panel; `logs({of, children})` shows the log of some children, `8..15`, of a job. */
 export function mapPanel({ logs, changed }) {
   let state = { scope: null, by: "status", cells: null, version: -1, streams: false };
   let live = null;
@@ -36,7 +36,7 @@ export function mapPanel({ logs, changed }) {
   const spoken = h("p", { class: "unseen", role: "status" });
   const chosenText = h("strong", { class: "num" });
   const chosen = h("div", { class: "selection", role: "region", "aria-label": "Selected children", hidden: true }, chosenText, h("span", { class: "spring" }),
-    button("documents", "Log of the first", () => logs(map.chosen.map((index, isEnd) => state.cells.idAt(index - isEnd)))),
+    button("documents", "Logs", () => logs({ of: state.scope, children: chosenChildren() })),
     button("retry", "Retry", () => act("retry")), button("stop", "Cancel", () => act("cancel")), button("close", "Clear", () => { map.chosen = null; }, { class: "quiet" }));
   const element = h("section", { class: "panel map-panel", "aria-label": "Run map" },
     h("header", null, title, about, h("span", { class: "spring" }), h("div", { class: "segments", role: "group", "aria-label": "Colour by" }, modes),
@@ -161,22 +161,25 @@ export function mapPanel({ logs, changed }) {
     tip.style.top = `${top + 16}px`;
   });
   map.addEventListener("open", ({ detail }) => state.cells.idAt(detail) && go(`/jobs/${state.cells.idAt(detail)}`));
-  map.addEventListener("chosen", ({ detail }) => {
+  function chosenChildren() {
+    const [from, to] = map.chosen;
+    return `${state.cells.idAt(from)}..${state.cells.idAt(to - 1)}`;
+  }
+
+  function showChosen() {
+    const detail = map.chosen;
     chosen.hidden = !detail;
     if (!detail) return;
     const counts = state.cells.counts(...detail);
     const parts = state.by === "status" ? STATUS_CODES.map((status, code) => counts[code] && `${count(counts[code])} ${statusLabel(status).toLowerCase()}`).filter(Boolean).join(", ") : "";
     setText(chosenText, `${plural(detail[1] - detail[0], "child", "children")} selected${parts ? `: ${parts}` : ""}`);
-  });
+  }
+  map.addEventListener("chosen", showChosen);
 
   async function act(action) {
-    const ids = [];
-    for (let [i, to] = map.chosen; i < to; i++) ids.push(state.cells.idAt(i));
-    if (ids.length > MOST_IDS) {
-      toast(`At most ${count(MOST_IDS)} children can be chosen for this at once; the children's list can act on all that match a filter.`, { tone: "bad" });
-      return;
-    }
-    if (!(await actOnMany(action, { ids }))) return;
+    const [from, to] = map.chosen;
+    const few = to - from <= FEW && Array.from({ length: to - from }, (_, i) => state.cells.idAt(from + i));
+    if (!(await actOnMany(action, few ? { ids: few } : { filter: { parent_id: state.scope, children: chosenChildren() } }))) return;
     map.chosen = null;
     changed();
   }

@@ -14,9 +14,9 @@ const MEANS = {
   delete: "The trees go with their logs, results and documents. This cannot be undone.",
 };
 
-/** Ask, then act on `ids` or on everything that matches a `filter`. True if it was done. */
+/** Ask, then act on `ids`, or on what it can act on of everything that matches a `filter`. True if it was done. */
 export async function actOnMany(action, { ids = null, filter = { ids: ids.slice(0, MOST_IDS) }, options = {} }) {
-  const { word, danger } = ACTIONS[action];
+  const { word, danger, on } = ACTIONS[action];
   try {
     const counted = await previewBulk(action, filter, options);
     const body = [h("ul", { class: "preview" }, previewLines(action, counted).map((text) => h("li", { text }))), h("p", { class: "soft", text: MEANS[action] })];
@@ -26,7 +26,8 @@ export async function actOnMany(action, { ids = null, filter = { ids: ids.slice(
       const outcome = await actOnEach(action, ids);
       toast(outcomeText(action, outcome), { tone: outcome.done ? "plain" : "bad" });
     } else {
-      const { job } = await actInBulk(action, filter, options);
+      const isStretch = !!filter.children; // many that it cannot act on may lie between those it can
+      const { job } = await actInBulk(action, isStretch ? { ...filter, status: on } : filter, options);
       toast(`${word}: a job of its own does it.`, { link: { text: `Follow job ${job.id}`, href: `/jobs/${job.id}` } });
     }
     return true;

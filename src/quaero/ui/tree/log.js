@@ -1,27 +1,45 @@
-// The log of a job, of one of its steps, or of its whole tree: chooses the scope, the rest is <q-log>.
+// The log of a job, of one of its steps, of its whole tree, or of children that were selected on the map: chooses the
+// scope, the rest is <q-log>.
 
-import { h, keyed, setAttribute, setProperty } from "../kit/dom.js";
+import { h, keyed, setAttribute, setProperty, setText } from "../kit/dom.js";
 import "../logs/viewer.js";
 
-const WHOLE = "Whole tree";
+const WHOLE = "whole";
+const SELECTED = "selected";
+const RANGE = /^\d+\.\.\d+$/;
+
+/** The selected children an address names, `?children=8..15&of=7`; null without any. */
+export function selectionOf(params, id) {
+  const children = params.get("children") ?? "";
+  return RANGE.test(children) ? { children, of: params.get("of") ?? id } : null;
+}
 
 /** The panel. The viewer is in the page only while it is looked at: what nobody looks at costs nothing. */
-export function logPanel() {
+export function logPanel({ selection = null }) {
   const scopes = h("div", { class: "segments", role: "group", "aria-label": "Whose log" });
   const element = h("div", { class: "log-panel" }, scopes);
   let viewer = null;
-  let chosen = null;
+  let chosen = selection ? SELECTED : WHOLE;
+  let shown = null;
 
-  function choose(name, job) {
+  function choose(name) {
     chosen = name;
-    setAttribute(viewer, "step", chosen);
-    mark();
-    viewer.isConnected || element.append(viewer);
-    setAttribute(viewer, "job", job);
+    if (shown) show(shown, true);
   }
 
-  function mark() {
-    for (const button of scopes.children) setAttribute(button, "aria-pressed", String(button.dataset.step === (chosen ?? "")));
+  /** What the viewer is to show: {job, step, children}. */
+  function wanted({ job }) {
+    if (chosen === SELECTED) return { job: selection.of, step: null, children: selection.children };
+    return { job: job.id, step: chosen === WHOLE ? null : chosen.slice(1), children: null };
+  }
+
+  function look(scope) {
+    const isShown = viewer && Object.entries(scope).every(([name, value]) => viewer.getAttribute(name) === value);
+    if (isShown) return;
+    viewer ??= h("q-log", { level: "debug" });
+    viewer.remove(); // so that it begins once, however many attributes change
+    for (const [name, value] of Object.entries(scope)) setAttribute(viewer, name, value);
+    element.append(viewer);
   }
 
   function leave() {
@@ -29,19 +47,28 @@ export function logPanel() {
     viewer = null;
   }
 
+  function show(state, visible) {
+    shown = state;
+    setProperty(element, "hidden", !visible);
+    if (!visible) return leave();
+    const names = state.steps.map((step) => `=${step.name}`);
+    if (![WHOLE, SELECTED, ...names].includes(chosen)) chosen = WHOLE;
+    const choices = [WHOLE, ...names, ...(selection ? [SELECTED] : [])];
+    keyed(scopes, choices, (name) => name, (name) => h("button", { type: "button", on: { click: () => choose(name) } }), (button, name) => {
+      setText(button, name === WHOLE ? (state.job.parent_id === null ? "Whole tree" : "Whole job") : name === SELECTED ? `Selected: jobs ${selection.children.replace("..", " to ")}` : name.slice(1));
+      setAttribute(button, "aria-pressed", String(name === chosen));
+    });
+    setProperty(scopes, "hidden", choices.length < 2);
+    look(wanted(state));
+  }
+
   return {
     element,
-    show({ job, steps }, visible) {
-      setProperty(element, "hidden", !visible);
-      if (!visible) return leave();
-      const names = steps.map((step) => step.name);
-      keyed(scopes, names.length ? ["", ...names] : [], (name) => name,
-        (name) => h("button", { type: "button", data: { step: name }, text: name || WHOLE, on: { click: () => choose(name || null, job.id) } }));
-      setProperty(scopes, "hidden", !names.length);
-      if (!viewer) {
-        viewer = h("q-log", { job: job.id, level: "debug" });
-        choose(names.includes(chosen) ? chosen : null, job.id);
-      }
+    show,
+    /** Show the log of some children, {of, children}. */
+    select(some) {
+      selection = some;
+      choose(SELECTED);
     },
     close: leave,
   };

@@ -19,7 +19,7 @@ import { childrenPanel, ORDERS } from "./children.js";
 import { detailsPanel } from "./details.js";
 import { errorsPanel } from "./errors.js";
 import { treeHead } from "./head.js";
-import { logPanel } from "./log.js";
+import { logPanel, selectionOf } from "./log.js";
 import { NO_FILTER, TABS, initial, offered, reduce } from "./reducer.js";
 import { slowPanel } from "./slow.js";
 import { stepsPanel } from "./steps.js";
@@ -49,12 +49,12 @@ export function openTree(main, { id, params }) {
 
   const head = treeHead({ act });
   const steps = stepsPanel({ choose, toggle: (step) => dispatch({ type: "toggledStep", id: step }) });
-  const map = mapPanel({ logs: ([from]) => go(`/jobs/${from}?tab=log`), changed: readJob });
+  const map = mapPanel({ logs: showLogs, changed: readJob });
   const bar = tabs("About this job", NAMES, showTab);
   const panels = {
     children: childrenPanel({ store, change, idOfPlace: map.idAt }),
     errors: errorsPanel({ retry: (group) => act("retry", { failed_children: true, fingerprint: group.fingerprint }, group) }),
-    slow: slowPanel(), timeline: timelinePanel(), log: logPanel({ params }), details: detailsPanel(),
+    slow: slowPanel(), timeline: timelinePanel(), log: logPanel({ selection: selectionOf(params, id) }), details: detailsPanel(),
   };
   const places = Object.entries(panels).map(([name, panel]) => h("div", { role: "tabpanel", id: `panel-${name}`, "aria-labelledby": `tab-${name}` }, panel.element));
   const body = h("div");
@@ -148,6 +148,13 @@ export function openTree(main, { id, params }) {
     dispatch({ type: "filtered", changes });
     const { status, q, order } = store.state.filter;
     keep({ status: status.join(","), q, order: order === NO_FILTER.order ? "" : order });
+  }
+
+  function showLogs(selection) {
+    panels.log.select(selection);
+    keep({ children: selection.children, of: selection.of === id ? null : selection.of });
+    showTab("log");
+    lower.scrollIntoView({ block: "nearest" });
   }
 
   function showTab(tab) {
