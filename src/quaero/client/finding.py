@@ -49,17 +49,21 @@ def way_to(where: str | Path | None, token: str | None, tls: ssl.SSLContext | No
 
 async def transport_of(way: Way) -> Transport:
     """Open it. Raises InvalidInput, NotFound, and what a store that cannot be opened raises."""
-    from quaero.client.http import HttpTransport
-
     if way.server is not None:
-        return HttpTransport(_checked(way.server), way.token, way.tls)
+        return _over_http(_checked(way.server), way)
     sign = read_sign(way.settings.store.url)
     if sign is not None:
-        there = HttpTransport(sign.url, way.token, way.tls)
+        there = _over_http(sign.url, way)
         if await _answers(there):
             return there
         await there.close()
     return await _inside(way)
+
+
+def _over_http(server: str, way: Way) -> Transport:
+    from quaero.client.http import HttpTransport  # 0.2 s, which a command on the store itself need not pay
+
+    return HttpTransport(server, way.token, way.tls)
 
 
 async def _inside(way: Way) -> Transport:
