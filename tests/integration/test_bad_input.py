@@ -1,10 +1,17 @@
 """Whatever is wrong with what is asked: one clear line that says what would be right, the right exit code, no harm."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.integration.program import Program
+
+from quaero.keeping import check
+from quaero.settings import Settings
+from quaero.settings.sections import StoreSection
 
 GOOD = 'id = "shop"\nname = "Shop"\n[step.one]\ntype = "generator"\n'
 TOO_BIG = [{"kind": "generator", "payload": {"x": "y"}}, {"kind": "generator", "payload": {"x": "y" * 300_000}}]
@@ -64,12 +71,21 @@ CASES: dict[str, tuple[Prepare, list[str], str, str]] = {  # how it comes, comma
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_it_is_refused_in_one_line_and_nothing_is_lost(program: Program, case: str) -> None:
-    prepare, command, stdin, words = CASES[case]
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A store with a job that was done."""
+    program = Program(tmp_path_factory.mktemp("worked"))
     program.run("run", "generator", "--payload", '{"log_count": 1}')
-    (kept,) = program.json("list")["jobs"]
-    good = (program.place / "quaero.toml").read_text()
+    yield program
+    program.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused_in_one_line_and_nothing_is_lost(worked: Program, tmp_path: Path, case: str) -> None:
+    prepare, command, stdin, words = CASES[case]
+    program = Program(tmp_path)
+    shutil.copytree(worked.place, program.place, dirs_exist_ok=True)
+    kept = jobs(program)
     prepare(program)
 
     done = program.run(*command, code=2, stdin=stdin)
@@ -79,6 +95,13 @@ def test_it_is_refused_in_one_line_and_nothing_is_lost(program: Program, case: s
     assert words in line
     assert all("working here" in other for other in before)
     assert "Traceback" not in done.stderr
-    (program.place / "quaero.toml").write_text(good)
-    assert program.json("list")["jobs"] == [kept]
-    program.run("doctor")
+    assert len(kept) == 1
+    assert jobs(program) == kept
+    assert not check(Settings(store=StoreSection(url=f"sqlite:///{program.store}")))
+    assert not program.processes()
+
+
+def jobs(program: Program) -> list[tuple[Any, ...]]:
+    """Every job of the store, whole."""
+    with program.looking() as db:
+        return [tuple(row) for row in db.rows("select * from job where id > 0")]
