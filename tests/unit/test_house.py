@@ -5,8 +5,9 @@ import importlib
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,21 +24,26 @@ def named(path: Path) -> str:
     return str(path.relative_to(TOP))
 
 
-def calls(path: Path) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text()))
 
 
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
 
 
-def sleeps(call: ast.Call) -> bool:
+def offenders(rule: Callable[[Path], Any], paths: list[Path]) -> dict[str, Any]:
+    """The files a rule finds something in, each with what it found."""
+    return {named(path): found for path in paths if (found := rule(path))}
+
+
+def sleeps(call: ast.AST) -> bool:
     """Whether a call waits for a guessed time: `asyncio.sleep(0)` only lets others run and is fine."""
-    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "sleep"):
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "sleep"):
         return False
     if not (isinstance(call.func.value, ast.Name) and call.func.value.id in {"time", "asyncio", "anyio", "trio"}):
         return False
@@ -62,52 +68,50 @@ def test_there_is_something_to_check() -> None:
     assert HERE in TESTS
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_no_source_file_is_longer_than_a_reader_likes(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+def test_no_source_file_is_longer_than_a_reader_likes() -> None:
+    def too_long(path: Path) -> int:
+        lines = len(path.read_text().splitlines())
+        return lines if lines > LONGEST_FILE else 0
+
+    assert not offenders(too_long, SOURCES)
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.stat().st_size], ids=named)
-def test_every_module_opens_by_saying_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_every_module_opens_by_saying_what_it_is_for() -> None:
+    def says_nothing(path: Path) -> bool:
+        return bool(path.read_text()) and not ast.get_docstring(ast.parse(path.read_text()))
+
+    assert not offenders(says_nothing, SOURCES)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=named)
-def test_no_test_waits_for_a_guessed_time(path: Path) -> None:
-    guessed = [call.lineno for call in calls(path) if sleeps(call)]
+def test_no_test_waits_for_a_guessed_time() -> None:
+    def guessed(path: Path) -> list[int]:
+        return [node.lineno for node in nodes(path) if isinstance(node, ast.Call) and sleeps(node)]
 
-    assert not guessed, f"await a fact instead of sleeping, lines {guessed}"
+    assert not offenders(guessed, TESTS), "await a fact instead of sleeping, in these lines"
 
 
 def test_the_search_for_sleeps_finds_one() -> None:
-    first = ast.parse("time.sleep(0.1)").body[0]
-
-    assert isinstance(first, ast.Expr)
-    assert isinstance(first.value, ast.Call)
-    assert sleeps(first.value)
+    assert [sleeps(node) for node in ast.walk(ast.parse("time.sleep(0.1)"))].count(True) == 1
 
 
-@pytest.mark.parametrize("path", TESTS, ids=named)
-def test_no_test_is_skipped_or_expected_to_fail(path: Path) -> None:
-    named_marks = {
-        node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "xfail", "importorskip"}
-    }
+def test_no_test_is_skipped_or_expected_to_fail() -> None:
+    def marks(path: Path) -> set[str]:
+        named_marks = {node.attr for node in nodes(path) if isinstance(node, ast.Attribute)}
+        return named_marks & {"skip", "skipif", "xfail", "importorskip"}
 
-    assert not named_marks
+    assert not offenders(marks, TESTS)
 
 
-@pytest.mark.parametrize("path", SOURCES + TESTS, ids=named)
-def test_nothing_is_pickled(path: Path) -> None:
-    assert not {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"} & set(imported(path))
+def test_nothing_is_pickled() -> None:
+    picklers = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"}
+
+    assert not offenders(lambda path: picklers & set(imported(path)), SOURCES + TESTS)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_nothing_is_left_for_later(path: Path) -> None:
-    left = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError", path.read_text())
+def test_nothing_is_left_for_later() -> None:
+    left = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError")
 
-    assert not left
+    assert not offenders(lambda path: left.findall(path.read_text()), SOURCES)
 
 
 def test_exported_names_are_sorted_and_exist() -> None:
@@ -117,13 +121,12 @@ def test_exported_names_are_sorted_and_exist() -> None:
     assert all(hasattr(quaero, name) for name in quaero.__all__)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_every_module_can_be_imported_alone(path: Path) -> None:
-    parts = path.relative_to(TOP / "src").with_suffix("").parts
-    module = ".".join(part for part in parts if part != "__init__")
-
-    if not module.endswith("__main__"):
-        assert importlib.import_module(module)
+def test_every_module_can_be_imported() -> None:
+    for path in SOURCES:
+        parts = path.relative_to(TOP / "src").with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        if not module.endswith("__main__"):
+            assert importlib.import_module(module)
 
 
 def test_the_version_is_said_once_and_the_same_everywhere() -> None:
@@ -162,9 +165,8 @@ def test_no_kept_file_names_this_machine_or_where_packages_came_from() -> None:
     assert not named_in
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.stat().st_size], ids=named)
-def test_rows_are_inserted_by_the_names_of_their_columns(path: Path) -> None:
+def test_rows_are_inserted_by_the_names_of_their_columns() -> None:
     # an earlier version runs on beside a later one, whose tables may have more columns
-    nameless = re.findall(r"insert into \w+ ?values|select \* from (?!unnest)(?:[a-z_]+\b)", path.read_text())
+    nameless = re.compile(r"insert into \w+ ?values|select \* from (?!unnest)(?:[a-z_]+\b)")
 
-    assert not nameless
+    assert not offenders(lambda path: nameless.findall(path.read_text()), SOURCES)
