@@ -44,7 +44,8 @@ class Snapshot:
     @property
     def elapsed(self) -> int:
         """Microseconds since the root began."""
-        return max(0, (self.root.finished_at or self.at) - self.root.started_at) if self.root.started_at else 0
+        end = self.root.finished_at if self.root.is_terminal else self.at
+        return max(0, end - self.root.started_at) if self.root.started_at else 0
 
     @property
     def eta(self) -> Eta | None:

@@ -189,7 +189,7 @@ def wire_job(job: Job, names: Mapping[int, str] = _NO_NAMES) -> WireJob:
         cancel_requested=bool(job.cancel_requested),
         created_at=rfc3339(job.created_at),
         started_at=rfc3339(job.started_at) if job.started_at else None,
-        finished_at=rfc3339(job.finished_at) if job.finished_at else None,
+        finished_at=rfc3339(job.finished_at) if job.is_terminal else None,
         version=job.version,
         log_head=log_head(job),
     )

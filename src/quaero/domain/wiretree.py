@@ -111,7 +111,7 @@ def duration_ms(job: Job, now: int) -> int | None:
     """Milliseconds from a job's start to its end, or to `now` while it is open; None before it began."""
     if not job.started_at:
         return None
-    end = job.finished_at if job.is_terminal and job.finished_at else now
+    end = job.finished_at if job.is_terminal else now
     return max(0, end - job.started_at) // 1_000
 
 

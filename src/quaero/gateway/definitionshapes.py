@@ -111,7 +111,7 @@ def wire_run(root: Job, now: int) -> WireRun:
         warnings=root.warnings,
         created_at=rfc3339(root.created_at),
         started_at=rfc3339(root.started_at) if root.started_at else None,
-        finished_at=rfc3339(root.finished_at) if root.finished_at else None,
+        finished_at=rfc3339(root.finished_at) if root.is_terminal else None,
         duration_ms=duration_ms(root, now),
     )
 

@@ -7,7 +7,7 @@ follow each other cost nothing. All of it is one moment: the codes, the ids and 
 from collections.abc import Callable
 
 from quaero.domain.job import Job
-from quaero.domain.status import FAILED, PENDING
+from quaero.domain.status import FAILED, PENDING, WAITING
 from quaero.storage.connection import Connection
 from quaero.storage.port import ChildMap
 from quaero.storage.reads import errors, jobs_by_id
@@ -77,8 +77,7 @@ def _statuses(digits: str) -> bytes:
 
 _DURATION = (
     f"case when status = {int(PENDING)} or started_at = 0 then -1"
-    " else (case when finished_at > started_at then finished_at else"
-    " case when finished_at > 0 then started_at else {now} end end - started_at) / 1000 end"
+    f" else (case when status > {int(WAITING)} then finished_at else {{now}} end - started_at) / 1000 end"
 )
 
 

@@ -8,6 +8,7 @@
 `quaero.storage.port`; how fast a store is, and what becomes of it when the power goes, are not asked here.
 """
 
+from quaero.testing.storedating import StoreDating
 from quaero.testing.storekeeping import StoreKeeping
 from quaero.testing.storelisting import StoreListing
 from quaero.testing.storemoving import StoreMoving
@@ -15,5 +16,5 @@ from quaero.testing.storequeueing import StoreQueueing
 from quaero.testing.storereading import StoreReading
 
 
-class StoreContract(StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreListing):
+class StoreContract(StoreDating, StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreListing):
     """All promises of a store."""

@@ -138,10 +138,13 @@ def _stop(ledger: Ledger, job: Job, mode: str) -> None:
 _REASONS = {STOP: TREE_STOPPED, PENDING_CHILDREN: PARENT_FAILED}
 
 
-def cancel_now(ledger: Ledger, job: Job, mode: str) -> None:
-    """End a job that does not run (any more): at once, or when what is open below it has ended."""
+def cancel_now(ledger: Ledger, job: Job, mode: str, at: int = 0) -> None:
+    """End a job that does not run (any more): at once, or when what is open below it has ended.
+
+    `at` is when its function stopped, 0 for now.
+    """
     if is_quiet_leaf(ledger, job):
-        cancel_leaf(ledger, job, _REASONS.get(mode, job.reason))
+        cancel_leaf(ledger, job, _REASONS.get(mode, job.reason), at or ledger.now)
         return
     job.sealed = 1
     job.owner = None
@@ -152,7 +155,8 @@ def cancel_now(ledger: Ledger, job: Job, mode: str) -> None:
         if mode == PENDING_CHILDREN:  # what is below it is not listed with it
             list_cancel(ledger, job, ALL)
         return
-    finish(ledger, job, closing_status(job, under_cancel=mode != STOP) if job.tallies else CANCELLED, job.reason)
+    status = closing_status(job, under_cancel=mode != STOP) if job.tallies else CANCELLED
+    finish(ledger, job, status, job.reason, at)
 
 
 def give_back(ledger: Ledger, job: Job) -> None:

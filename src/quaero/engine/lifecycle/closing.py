@@ -14,21 +14,22 @@ from quaero.engine.lifecycle.rounds import retry_step
 from quaero.storage.port import Ledger, Note
 
 
-def seal(ledger: Ledger, job: Job) -> None:
-    """Its own function has ended for this round: it closes now, or waits for what is still open below."""
+def seal(ledger: Ledger, job: Job, at: int) -> None:
+    """Its own function has ended for this round, `at`: it closes, or waits for what is still open below."""
     job.sealed = 1
     job.owner = None
     if job.tallies and job.open_children:
+        job.finished_at = max(job.finished_at, at)
         move(ledger, job, WAITING)
         return
-    close(ledger, job)
+    close(ledger, job, at)
 
 
-def close(ledger: Ledger, job: Job) -> None:
-    """Close a sealed job with nothing open below, and whatever closes with it."""
+def close(ledger: Ledger, job: Job, at: int) -> None:
+    """Close a sealed job with nothing open below, and whatever closes with it, not before `at`."""
     status = _closing(ledger, job)
     if status is not None:
-        finish(ledger, job, status)
+        finish(ledger, job, status, at=at)
 
 
 def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
@@ -44,35 +45,37 @@ def _closing(ledger: Ledger, job: Job) -> JobStatus | None:
     return status
 
 
-def finish(ledger: Ledger, job: Job, status: JobStatus, reason: str | None = None) -> None:
+def finish(ledger: Ledger, job: Job, status: JobStatus, reason: str | None = None, at: int = 0) -> None:
     """End a round: the terminal move, those who waited for it, and every parent that can close now.
 
+    `at` is when its function ended, 0 for now; a parent ends with the last of its children.
     A work list instead of recursion: trees are up to 1,000 deep and chains of dependents longer.
     """
-    ending: list[tuple[Job, JobStatus, str | None]] = [(job, status, reason)]
+    ending: list[tuple[Job, JobStatus, str | None, int]] = [(job, status, reason, at or ledger.now)]
     while ending:
-        job, status, reason = ending.pop()
+        job, status, reason, at = ending.pop()
         if job.is_terminal:
             continue
+        at = job.finished_at = max(job.finished_at, at, job.started_at, job.created_at)
         _end(ledger, job, status, reason)
         if job.has_dependents:
-            ending.extend((skipped, CANCELLED, SKIPPED) for skipped in _free_dependents(ledger, job))
+            ending.extend((skipped, CANCELLED, SKIPPED, at) for skipped in _free_dependents(ledger, job))
         if job.parent_id is None:
             continue
         parent = ledger.get(job.parent_id)
+        parent.finished_at = max(parent.finished_at, at)
         if status == FAILED:
             _weigh_failure(ledger, parent, job)
         if parent.sealed and not parent.is_terminal and not parent.open_children:
             closing = _closing(ledger, parent)
             if closing is not None:
-                ending.append((parent, closing, None))
+                ending.append((parent, closing, None, parent.finished_at))
 
 
 def _end(ledger: Ledger, job: Job, status: JobStatus, reason: str | None) -> None:
     job.owner = None
     job.ready = 0
     job.sealed = 1
-    job.finished_at = ledger.now
     job.reason = reason or job.reason
     move(ledger, job, status, reason or "", {"warnings": job.warnings} if job.warnings else None)
 

@@ -11,6 +11,7 @@ from quaero.domain.facts import Ended, How
 from quaero.domain.job import Job
 from quaero.domain.status import CANCELLED, COMPLETED, PENDING
 from quaero.engine.lifecycle.closing import close
+from quaero.engine.lifecycle.spans import span_of
 from quaero.storage.port import Ledger, Note, Siblings
 
 _P, _C, _X = int(PENDING), int(COMPLETED), int(CANCELLED)
@@ -68,7 +69,7 @@ def is_quiet(ledger: Ledger) -> bool:
 
 def run_through(ledger: Ledger, jobs: Sequence[Job], ends: Sequence[Ended]) -> None:
     """Record the starts and the completions of plain leaves, siblings or roots, in this order."""
-    first, now = jobs[0], ledger.now
+    first, now, last = jobs[0], ledger.now, 0
     ledger.ran_through(jobs, ledger.child_level if first.parent_id is not None else Level.INFO)
     for tallies, offset in ledger.above(first):
         tallies[offset + _P] -= len(jobs)
@@ -76,11 +77,11 @@ def run_through(ledger: Ledger, jobs: Sequence[Job], ends: Sequence[Ended]) -> N
     for job, end in zip(jobs, ends, strict=True):
         job.status = _C
         job.attempt = job.sealed = 1
-        job.started_at = end.began_at or end.at
-        job.finished_at = now
+        job.started_at, job.finished_at = span_of(job, end, now)
+        last = max(last, job.finished_at)
         job.result = end.result
     ledger.complete(jobs)
-    _close_above(ledger, first)
+    _close_above(ledger, first, last)
 
 
 def is_quiet_leaf(ledger: Ledger, job: Job) -> bool:
@@ -88,7 +89,7 @@ def is_quiet_leaf(ledger: Ledger, job: Job) -> bool:
     return not (job.is_branch or job.has_dependents or ledger.has_subscribers) and job.parent_id is not None
 
 
-def cancel_leaf(ledger: Ledger, job: Job, reason: str | None) -> None:
+def cancel_leaf(ledger: Ledger, job: Job, reason: str | None, at: int) -> None:
     """End such a job as cancelled."""
     for tallies, offset in ledger.above(job):
         tallies[offset + job.status] -= 1
@@ -98,9 +99,9 @@ def cancel_leaf(ledger: Ledger, job: Job, reason: str | None) -> None:
     job.ready = 0
     job.owner = None
     job.reason = reason
-    job.finished_at = ledger.now
+    job.finished_at = at
     ledger.note(job, Note(ledger.child_level, reason or "", _X))
-    _close_above(ledger, job)
+    _close_above(ledger, job, at)
 
 
 def cancel_queued(ledger: Ledger, siblings: Siblings, reason: str | None) -> None:
@@ -109,11 +110,12 @@ def cancel_queued(ledger: Ledger, siblings: Siblings, reason: str | None) -> Non
     for tallies, offset in ledger.above(siblings):
         tallies[offset + _P] -= len(siblings.ids)
         tallies[offset + _X] += len(siblings.ids)
-    _close_above(ledger, siblings)
+    _close_above(ledger, siblings, ledger.now)
 
 
-def _close_above(ledger: Ledger, job: Job | Siblings) -> None:
+def _close_above(ledger: Ledger, job: Job | Siblings, at: int) -> None:
     if job.parent_id is not None:
         parent = ledger.get(job.parent_id)
+        parent.finished_at = max(parent.finished_at, at)
         if parent.sealed and not parent.is_terminal and not parent.open_children:
-            close(ledger, parent)
+            close(ledger, parent, parent.finished_at)

@@ -27,6 +27,7 @@ from quaero.domain.status import (
     WORDS,
     JobStatus,
 )
+from quaero.engine.lifecycle.spans import start_of
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
@@ -97,23 +98,23 @@ def make_ready(ledger: Ledger, job: Job) -> None:
 
 
 def start(ledger: Ledger, job: Job, at: int) -> None:
-    """Record that an attempt began: only now does it count."""
+    """Record that an attempt began, by its executor's clock `at`: only now does it count."""
     job.attempt += 1
-    job.started_at = at
+    job.started_at = start_of(job, at, ledger.now)
     job.error = None
     move(ledger, job, RUNNING, f"attempt {job.attempt}" if job.attempt > 1 else "")
     root = ledger.get(job.root_id)
     if root.definition is not None and root is not job:
-        _start_tree(ledger, root)
+        _start_tree(ledger, root, job.started_at)
     elif root.tree_timeout and not root.deadline:
         root.deadline = ledger.now + root.tree_timeout
         ledger.touch(root)
 
 
-def _start_tree(ledger: Ledger, root: Job) -> None:
+def _start_tree(ledger: Ledger, root: Job, at: int) -> None:
     """A definition's root has no function of its own: it starts with the first job below it."""
     if root.status == PENDING:
-        root.started_at = ledger.now
+        root.started_at = at
         move(ledger, root, WAITING)
     if root.tree_timeout and not root.deadline:
         root.deadline = ledger.now + root.tree_timeout
@@ -154,7 +155,8 @@ def listed(ledger: Ledger, job: Job) -> str | None:
 
 
 def _announce(ledger: Ledger, job: Job, before: int, to: JobStatus) -> None:
-    common: dict[str, Any] = {"job_id": job.id, "root_id": job.root_id, "kind": job.kind, "at": ledger.now}
+    at = job.started_at if to == RUNNING else job.finished_at if to.is_terminal else ledger.now
+    common: dict[str, Any] = {"job_id": job.id, "root_id": job.root_id, "kind": job.kind, "at": at}
     ledger.tell(JobStatusChanged(**common, before=WORDS[before], after=to.word, round=job.round))
     match to:
         case S.RUNNING:

@@ -20,6 +20,7 @@ from quaero.engine.lifecycle.closing import seal
 from quaero.engine.lifecycle.enqueue import queue_again
 from quaero.engine.lifecycle.leaf import PlainLeaves
 from quaero.engine.lifecycle.moves import PENDING_CHILDREN, STOPPING, listed, move, start
+from quaero.engine.lifecycle.spans import end_of, span_of
 from quaero.engine.lifecycle.spawn import Answer, Memory, spawn
 from quaero.storage.port import Ledger, Note
 
@@ -89,7 +90,7 @@ def _ended(ledger: Ledger, job: Job, end: Ended) -> None:
         give_back(ledger, job)
         return
     if job.status == PENDING:
-        _begin(ledger, job, end.began_at or end.at)
+        _begin(ledger, job, span_of(job, end, ledger.now)[0])
         if job.owner is None:
             return
     _OUTCOMES[end.how](ledger, job, end)
@@ -99,7 +100,7 @@ def _completed(ledger: Ledger, job: Job, end: Ended) -> None:
     job.result = end.result
     for document in end.documents:
         ledger.add_document(job, document)
-    seal(ledger, job)
+    seal(ledger, job, end_of(job, end, ledger.now))
 
 
 def _cancelled(ledger: Ledger, job: Job, end: Ended) -> None:
@@ -107,7 +108,7 @@ def _cancelled(ledger: Ledger, job: Job, end: Ended) -> None:
     if mode is None:  # stopped by a worker that is leaving: the work itself was not cancelled
         _refunded(ledger, job, end)
         return
-    cancel_now(ledger, job, mode)
+    cancel_now(ledger, job, mode, end_of(job, end, ledger.now))
 
 
 def _refunded(ledger: Ledger, job: Job, end: Ended) -> None:
@@ -120,16 +121,16 @@ def _failed(ledger: Ledger, job: Job, end: Ended) -> None:
     error = end.error or ErrorInfo("Error", "failed without a message")
     if end.how == How.TIMED_OUT:
         error = ErrorInfo("TimedOut", error.message, error.traceback, error.retry_after)
-    fail(ledger, job, error)
+    fail(ledger, job, error, end_of(job, end, ledger.now))
 
 
-def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
-    """An attempt failed: try again after a back-off, or fail for good and take the pending children along."""
+def fail(ledger: Ledger, job: Job, error: ErrorInfo, at: int) -> None:
+    """An attempt failed, `at`: try again after a back-off, or fail for good and take the pending children along."""
     print_ = fingerprint(error.type, error.message)
     job.error = _error_json(error, print_)
     mode = listed(ledger, job)
     if mode in STOPPING:
-        cancel_now(ledger, job, mode)
+        cancel_now(ledger, job, mode, at)
         return
     if after_failure(job, final=error.final) is Next.RETRY:
         delay = backoff(job.attempt, ledger.rng.random(), error.retry_after)
@@ -143,7 +144,7 @@ def fail(ledger: Ledger, job: Job, error: ErrorInfo) -> None:
     job.own_failed = 1
     if job.tallies and job.open_children:
         list_cancel(ledger, job, PENDING_CHILDREN)
-    seal(ledger, job)
+    seal(ledger, job, at)
 
 
 def _note_failure(ledger: Ledger, job: Job, error: ErrorInfo, level: Level, then: str) -> None:

@@ -100,7 +100,7 @@ def _clear(job: Job) -> None:
     job.attempt = job.losses = 0
     job.sealed = job.own_failed = 0
     job.error = job.result = job.progress = None
-    job.run_at = job.started_at = 0
+    job.run_at = job.started_at = job.finished_at = 0
     job.warnings = 0
 
 

@@ -57,7 +57,7 @@ def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
         if job.status != S.WAITING or not job.sealed or job.open_children:  # it was moved since we looked
             continue
         ledger.note(job, Note(Level.WARN, "Closed by the sweep: it was done and still open"))
-        close(ledger, job)
+        close(ledger, job, ledger.now)
         ids.append(job.id)
     return ids
 

@@ -97,7 +97,7 @@ def sweep_workers(ledger: Ledger, limit: int = 10) -> list[tuple[WorkerRow, int]
 def _take_back(ledger: Ledger, job: Job) -> None:
     if job.status == S.RUNNING:
         ledger.note(job, Note(Level.WARN, "Its worker was lost; the last lines may be cut", fields={"lost": "unknown"}))
-        fail(ledger, job, ErrorInfo("WorkerLost", "the worker that ran it was lost"))
+        fail(ledger, job, ErrorInfo("WorkerLost", "the worker that ran it was lost"), ledger.now)
         return
     job.losses += 1
     give_back(ledger, job)

@@ -245,10 +245,11 @@ class Link(asyncio.Protocol):
     def _last_word(self, held: Held, died: str, alone: bool, now: int) -> Ended:
         """The end of a task whose executor is gone, `died` with this signal or exit code."""
         task = held.task
+        began_at = now - round((time.monotonic() - held.began) * 1e6) if held.began else 0
 
         def ended(how: How, kind: str, message: str) -> Ended:
             error = ErrorInfo(kind, message)
-            return Ended(task.job_id, task.epoch, now, now if held.began else 0, how, None, error)
+            return Ended(task.job_id, task.epoch, now, began_at, how, None, error)
 
         if held.verdict is not None and held.kill_at and time.monotonic() >= held.kill_at:
             if held.verdict == How.TIMED_OUT:

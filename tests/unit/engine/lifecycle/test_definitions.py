@@ -10,7 +10,7 @@ from quaero.domain.tally import Tally
 from quaero.engine.lifecycle.catalogue import forget_definitions, save_definition
 from quaero.engine.lifecycle.definitions import KIND, fire, run_definition
 from quaero.testing import Bench
-from quaero.testing.factories import a_child, a_definition, a_step
+from quaero.testing.factories import a_child, a_definition, a_step, began
 
 pytestmark = pytest.mark.anyio
 
@@ -40,11 +40,13 @@ async def test_the_tree_starts_with_the_first_step_that_begins(bench: Bench) -> 
     root_id, _ = await bench.definition(a_definition())
     [step] = await bench.hand.take()
     bench.clock.move(3)
+    at = bench.clock.now()
+    bench.clock.move(1)
 
-    await bench.hand.begin(step)
+    await bench.hand.tell(began(step, at))
 
     root = await bench.job(root_id)
-    assert (root.status, root.started_at) == (S.WAITING, bench.clock.now())
+    assert (root.status, root.started_at) == (S.WAITING, at)
 
 
 async def test_steps_run_as_soon_as_what_they_wait_for_is_done(bench: Bench) -> None:

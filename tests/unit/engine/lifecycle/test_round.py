@@ -61,7 +61,10 @@ async def test_a_job_that_begins_and_ends_in_one_round_has_both_in_its_journal(b
     root_id = await bench.root()
     [job] = await bench.hand.take()
 
-    await bench.hand.play([began(job, 5), lines(job, "a", "b"), ended(job, began_at=5)])
+    at = bench.clock.now() + 5
+    bench.clock.move(1)
+
+    await bench.hand.play([began(job, at), lines(job, "a", "b"), ended(job, began_at=at, at=at + 3)])
 
     assert [entry.message for entry in await bench.entries(root_id)] == [
         "Status changed: running",
@@ -70,17 +73,20 @@ async def test_a_job_that_begins_and_ends_in_one_round_has_both_in_its_journal(b
         "Status changed: completed",
     ]
     after = await bench.job(root_id)
-    assert (after.started_at, after.finished_at, after.first_seq, after.last_seq) == (5, bench.clock.now(), 1, 4)
+    assert (after.started_at, after.finished_at, after.first_seq, after.last_seq) == (at, at + 3, 1, 4)
 
 
 async def test_only_an_end_is_enough_for_a_start(bench: Bench) -> None:
     root_id = await bench.root()
     [job] = await bench.hand.take()
 
-    await bench.hand.play([ended(job, began_at=7, result=b'{"a":1}')])
+    at = bench.clock.now()
+    bench.clock.move(1)
+
+    await bench.hand.play([ended(job, began_at=at, at=at, result=b'{"a":1}')])
 
     after = await bench.job(root_id)
-    assert (after.status, after.attempt, after.started_at, after.result) == (S.COMPLETED, 1, 7, b'{"a":1}')
+    assert (after.status, after.attempt, after.started_at, after.result) == (S.COMPLETED, 1, at, b'{"a":1}')
 
 
 async def test_a_hungry_round_says_when_time_alone_brings_work(bench: Bench) -> None:
