@@ -148,14 +148,53 @@ def test_run_of_a_kind_prints_its_result_and_nothing_else_on_stdout(program: Pro
 
 
 def test_run_beside_a_server_leaves_the_work_to_it(program: Program) -> None:
-    up, _ = program.up()
+    up, address = program.up()
 
     done = program.run("run", tree(program))
 
     assert "working here" not in done.stderr
     assert "0 pending, 0 running, 20 completed, 0 failed" in done.stderr
+    deeds = http("GET", f"{address}/api/audit")[1]["entries"]
+    assert [deed["action"] for deed in deeds] == ["POST /api/job-definitions/execute"]
     up.send(signal.SIGTERM)
     assert up.wait() == 0
+
+
+def test_run_on_a_named_server_makes_no_store_here_and_ctrl_c_cancels_there(program: Program, tmp_path: Path) -> None:
+    _, address = program.up()
+    away = tmp_path / "away"
+    away.mkdir()
+    here = Program(away)
+    try:
+        done = here.run("run", "add", "--payload", '{"a": 40, "b": 2}', "--server", address)
+        assert done.stdout == "42\n"
+        refused = here.run("run", "ad", "--server", address, code=2)
+        assert refused.stderr.startswith("quaero: 'ad' is no file, no definition and no kind")
+        assert refused.stderr.endswith("did you mean 'add'?\n")
+
+        running = here.start("run", tree(here, "rests"), "--server", address)
+        running.until("20 running")
+        running.send(signal.SIGINT)
+
+        assert running.wait() == 3
+        assert "cancelled" in running.err
+        assert [job["status"] for job in program.json("list", "--status", "cancelled")["jobs"]] == ["cancelled"]
+        assert not here.store.exists()
+    finally:
+        here.close()
+
+
+def test_run_says_what_a_busy_server_lets_it_wait_for(program: Program) -> None:
+    _, address = program.up()
+    hog = program.run("submit", "stays_plain").stdout.strip()
+    wait_for(lambda: program.json("show", hog)["status"] == "running", "the only executor is taken")
+
+    running = program.start("run", "stays_plain", "--server", address)
+
+    running.until("it waits for its turn: 1 worker, 1 running, 1 pending")
+    http("POST", f"{address}/api/jobs/{hog}/cancel", {})
+    running.send(signal.SIGINT)
+    assert running.wait() == 3
 
 
 def test_ctrl_c_without_a_terminal_cancels_the_tree_before_leaving(program: Program) -> None:

@@ -11,18 +11,21 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from quaero.cli.live import SHOWN_LINES, LiveView, PlainView, Snapshot, View, title
 from quaero.cli.output import message
+from quaero.cli.waits import waits_for
+from quaero.client import AsyncClient, Job
+from quaero.client.models import LogPage
+from quaero.client.transport import Unreachable, address
 from quaero.clock import Clock
-from quaero.domain.entries import Level
-from quaero.domain.errors import Conflict, NotFound
+from quaero.domain.errors import Conflict, NotFound, QuaeroError, StoreUnavailable
 from quaero.domain.eta import Pace
-from quaero.domain.job import Job
 from quaero.domain.printable import one_line
-from quaero.engine.lifecycle.cancel import cancel
-from quaero.storage.port import EntryFilter, Store
 
 LOOK_SECONDS = 0.2
+WAITS_AFTER, ASKED_EVERY = 1_000_000, 1_000_000  # microseconds
 LINE_WIDTH = 400
 
 Ask = Callable[[str], Awaitable[bool]]
@@ -60,29 +63,14 @@ class Interrupts:
             loop.remove_signal_handler(signal.SIGINT)
 
 
-async def look(store: Store, root_id: int, pace: Pace, now: int, *, lines: bool) -> Snapshot:
-    """The tree as it stands. Raises NotFound when it was deleted meanwhile."""
-    root = await store.job(root_id)
-    if root is None:
-        raise NotFound(f"job {root_id} was deleted")
-    steps = await store.steps(root_id) if root.definition is not None else []
-    snapshot = Snapshot(now, root, steps, await _last_lines(store, root_id) if lines else [], pace)
-    pace.saw(now, snapshot.tally)
-    return snapshot
-
-
-async def _last_lines(store: Store, root_id: int) -> list[str]:
-    page = await store.entries(root_id, EntryFilter(level=Level.INFO), limit=SHOWN_LINES, descending=True)
-    return [one_line(entry.message, LINE_WIDTH) for entry in reversed(page.entries)]
-
-
 class Attendance:
-    """One tree watched by one person or program."""
+    """One tree watched by one person or program. `kinds`: what it needs somebody to know before it begins."""
 
     def __init__(
         self,
-        store: Store,
-        root_id: int,
+        client: AsyncClient,
+        job_id: str,
+        kinds: frozenset[str] = frozenset(),
         *,
         clock: Clock,
         interrupts: Interrupts,
@@ -90,8 +78,9 @@ class Attendance:
         ask: Ask | None = None,
         lines: bool = False,
     ) -> None:
-        self._store = store
-        self._root_id = root_id
+        self._client = client
+        self._job_id = job_id
+        self._kinds = kinds
         self._clock = clock
         self._interrupts = interrupts
         self._make_view = make_view
@@ -99,23 +88,72 @@ class Attendance:
         self._ask = ask
         self._lines = lines
         self._pace = Pace()
+        self._began_at = clock.now()
+        self._waits = ""
+        self._asked_at = 0
+        self._trouble = ""
         self._cancelling = False
 
     async def to_the_end(self) -> Job:
         """Show the tree until it is terminal; the root as it ended. Raises LeftError on the second ctrl-C."""
         try:
             while True:
-                now = self._clock.now()
-                snapshot = await look(self._store, self._root_id, self._pace, now, lines=self._lines)
-                self._view.show(snapshot)
-                if snapshot.root.is_terminal:
-                    return snapshot.root
+                root = await self._look_if_possible()
+                if root is not None and root.is_terminal:
+                    return root
                 if self._interrupts.pressed.is_set():
-                    await self._interrupted(snapshot.root)
+                    await self._interrupted(root)
                 else:
                     await self._pause()
         finally:
             self._view.close()
+
+    # --- looking
+
+    async def _look_if_possible(self) -> Job | None:
+        """Look and show; None while nobody answers. The tree goes on meanwhile, or will."""
+        try:
+            root = await self._look()
+        except StoreUnavailable as trouble:
+            if isinstance(trouble, Unreachable):
+                await self._client.close()  # the next question finds its way anew: perhaps to another server
+            self._tell_trouble(str(trouble))
+            return None
+        self._tell_trouble("")
+        return root
+
+    async def _look(self) -> Job:
+        """The tree as it stands. Raises NotFound when it was deleted meanwhile."""
+        try:
+            root = await self._client.job(self._job_id)
+        except NotFound:
+            raise NotFound(f"job {self._job_id} was deleted") from None
+        lines = await self._last_lines() if self._lines else []
+        snapshot = Snapshot(self._clock.now(), root, lines, self._pace, await self._why_pending(root))
+        self._pace.saw(snapshot.at, snapshot.tally)
+        self._view.show(snapshot)
+        return root
+
+    async def _last_lines(self) -> list[str]:
+        path = address("jobs", self._job_id, "logs", level="info", order="desc", limit=SHOWN_LINES)
+        page = msgspec.json.decode(await self._client.ask("GET", path), type=LogPage)
+        return [one_line(entry.message, LINE_WIDTH) for entry in reversed(page.logs)]
+
+    async def _why_pending(self, root: Job) -> str:
+        """What it waits for, once it has waited for a moment; asked for now and then."""
+        now = self._clock.now()
+        if root.status != "pending" or now - self._began_at < WAITS_AFTER:
+            return ""
+        if now - self._asked_at >= ASKED_EVERY:
+            self._asked_at = now
+            self._waits = waits_for(await self._client.stats(), self._kinds)
+        return self._waits
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say once that nobody answers, and once that somebody does again."""
+        if bool(trouble) != bool(self._trouble):
+            message(f"{trouble}; asking again" if trouble else "answered again")
+        self._trouble = trouble
 
     async def _pause(self) -> None:
         try:
@@ -124,25 +162,30 @@ class Attendance:
         except TimeoutError:
             return
 
-    async def _interrupted(self, root: Job) -> None:
+    # --- ctrl-C
+
+    async def _interrupted(self, root: Job | None) -> None:
+        name = title(root) if root is not None else f"job {self._job_id}"
         if self._cancelling:
             raise LeftError
-        if self._ask is not None and not await self._wants_to_cancel(root):
+        if self._ask is not None and not await self._wants_to_cancel(name):
             self._interrupts.pressed.clear()
             return
         self._interrupts.pressed.clear()
         self._cancelling = True
-        message(f"cancelling {title(root)}; ctrl-C again leaves at once")
+        message(f"cancelling {name}; ctrl-C again leaves at once")
         try:
-            await self._store.write(cancel, root.id)
+            await self._client.cancel(self._job_id)
         except Conflict:
             return  # it ended first: the next look shows how
+        except QuaeroError as error:
+            message(f"it could not be cancelled: {error}")
 
-    async def _wants_to_cancel(self, root: Job) -> bool:
+    async def _wants_to_cancel(self, name: str) -> bool:
         """Ask, with the picture out of the way; ctrl-C instead of an answer leaves."""
         assert self._ask is not None
         self._view.close()
-        answer = asyncio.ensure_future(self._ask(f"Cancel {title(root)}? [Y/n] "))
+        answer = asyncio.ensure_future(self._ask(f"Cancel {name}? [Y/n] "))
         again = asyncio.ensure_future(self._interrupts.again())
         try:
             await asyncio.wait({answer, again}, return_when=asyncio.FIRST_COMPLETED)

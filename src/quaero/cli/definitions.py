@@ -142,7 +142,7 @@ async def _kept(client: "AsyncClient", problems: list[str]) -> dict[str, "Defini
 
 
 def _one(where: Where, wanted: str) -> "Definition":
-    from quaero.cli.running import definition_in_file
+    from quaero.cli.plans import definition_in_file
 
     in_file = definition_in_file(wanted)
     if in_file is not None:

@@ -5,19 +5,14 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import msgspec
-
-from quaero.app import make_mask, make_worker
 from quaero.cli.output import message
 from quaero.domain.errors import InvalidInput
-from quaero.engine.servicelog import heard
 from quaero.engine.worker.config import AppBrokenError
-from quaero.engine.worker.worker import Worker
-from quaero.settings import Settings
 
 if TYPE_CHECKING:
-    from quaero.doorbell.port import Doorbell
-    from quaero.storage.sqlstore import SqlStore
+    from quaero.client import AsyncClient
+    from quaero.client.finding import Way
+    from quaero.engine.worker.worker import Worker
 
 T = TypeVar("T")
 NO_TREE = 0  # tree 0 holds the service log and no work: a worker of this tree claims nothing
@@ -31,7 +26,7 @@ class Hands(Protocol):
 
 
 class TheirHands:
-    """Workers that run already."""
+    """Workers that run already, or will."""
 
     async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
         """They find the tree by themselves."""
@@ -41,7 +36,7 @@ class TheirHands:
 class OurHands:
     """A worker in this process, with executors of its own."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._ready = asyncio.Event()
         worker.on_ready = self._ready.set
@@ -57,6 +52,7 @@ class OurHands:
 
     async def while_working(self, root_id: int, watching: Coroutine[Any, Any, T]) -> T:
         """Work on this tree only; if the worker breaks, so does this."""
+        message("no running worker knows its kinds: working here, on this tree alone")
         self._worker.work_on(root_id)
         watched = asyncio.ensure_future(watching)
         await asyncio.wait({watched, self._working}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,27 +76,28 @@ class OurHands:
 
 
 @asynccontextmanager
-async def find_hands(
-    store: "SqlStore", bell: "Doorbell", settings: Settings, app: str | None, kinds: frozenset[str]
-) -> AsyncIterator[Hands]:
-    """The live workers, if together they know all these kinds; else a worker of our own."""
-    if await _are_known_by_live_workers(store, kinds):
+async def find_hands(client: "AsyncClient", way: "Way", app: str | None, kinds: frozenset[str]) -> AsyncIterator[Hands]:
+    """The live workers, if together they know all these kinds; else a worker of our own, on the store beside them.
+
+    A server that was named may be anywhere: its workers do it, or nobody does.
+    """
+    if way.server is not None or kinds <= live_kinds(await client.stats()):
         yield TheirHands()
         return
-    worker = make_worker(store, bell, settings, app, NO_TREE)
-    with heard(worker.service, "run", make_mask(settings)):
-        ours = OurHands(worker)
-        try:
-            await ours.get_ready()
-            message("no running worker knows its kinds: working here, on this tree alone")
-            yield ours
-        finally:
-            await ours.put_down()
+    from quaero.app import make_mask, make_worker, open_store_and_bell
+    from quaero.engine.servicelog import heard
+
+    async with open_store_and_bell(way.settings) as (store, bell):
+        worker = make_worker(store, bell, way.settings, app, NO_TREE)
+        with heard(worker.service, "run", make_mask(way.settings)):
+            ours = OurHands(worker)
+            try:
+                await ours.get_ready()
+                yield ours
+            finally:
+                await ours.put_down()
 
 
-async def _are_known_by_live_workers(store: "SqlStore", kinds: frozenset[str]) -> bool:
-    known: set[str] = set()
-    for worker in (await store.stats()).workers:
-        if worker.state == "live":
-            known.update(msgspec.json.decode(worker.kinds, type=list[str]))
-    return kinds <= known
+def live_kinds(stats: dict[str, Any]) -> set[str]:
+    """What the workers that run know together."""
+    return {kind for worker in stats["workers"] if worker["state"] == "live" for kind in worker["kinds"]}

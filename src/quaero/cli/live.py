@@ -1,6 +1,6 @@
 """What `quaero run` shows while a tree runs: bars on a terminal, plain lines anywhere else. Always on stderr.
 
-A view is handed a `Snapshot` a few times a second and draws it; it asks the store nothing and keeps no history but the
+A view is handed a `Snapshot` a few times a second and draws it; it asks nobody anything and keeps no history but the
 pace. All text of jobs is cleaned before it is drawn.
 """
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from quaero.cli.output import message
+from quaero.client.models import Job, StepState
 from quaero.domain.durations import format_duration
 from quaero.domain.eta import Eta, Pace, done
-from quaero.domain.job import Job
 from quaero.domain.printable import one_line
-from quaero.domain.status import WORDS
-from quaero.domain.tally import Tally, progress_text
-from quaero.domain.wiretree import may_grow
+from quaero.domain.tally import Tally
+from quaero.domain.wire import parse_time
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,41 +21,45 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 8
 PLAIN_EVERY = 1_000_000  # microseconds between two plain lines of progress
+WAITS_EVERY = 30_000_000  # the same of what it waits for
 STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "waiting": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tree at one moment: its root, its steps, its last log lines (oldest first), and how fast it goes."""
+    """A tree at one moment: its root, its last log lines (oldest first), how fast it goes, what it waits for."""
 
     at: int
     root: Job
-    steps: list[Job]
     lines: list[str]
     pace: Pace
+    waits: str = ""
 
     @property
     def tally(self) -> Tally:
         """What people are shown: everything below the steps, or the children, or else the job itself."""
-        tally = self.root.shown_tally
-        return tally if tally.total else _alone(self.root)
-
-    @property
-    def elapsed(self) -> int:
-        """Microseconds since the root began."""
-        end = self.root.finished_at if self.root.is_terminal else self.at
-        return max(0, end - self.root.started_at) if self.root.started_at else 0
+        return counted(self.root)
 
     @property
     def eta(self) -> Eta | None:
         """How much longer, as a range."""
-        return self.pace.eta(self.tally, growing=may_grow(self.root, self.steps))
+        return self.pace.eta(self.tally, growing=self.root.eta is not None and self.root.eta.growing)
 
 
-def _alone(job: Job) -> Tally:
-    counts = [0] * 6
-    counts[job.status] = 1
-    return Tally(*counts)
+def counted(job: Job | StepState) -> Tally:
+    """What is below a job by status, or else the job itself."""
+    told = job.tally
+    if told.total:
+        return Tally(told.pending, told.running, 0, told.completed, told.failed, told.cancelled)
+    return Tally(**{job.status: 1})
+
+
+def lasted(job: Job, now: int) -> int:
+    """Microseconds from a job's start to its end, or to `now`; 0 before it began."""
+    if job.started_at is None:
+        return 0
+    end = parse_time(job.finished_at) if job.is_terminal and job.finished_at else now  # a retried one ended before
+    return max(0, end - parse_time(job.started_at))
 
 
 class View(Protocol):
@@ -88,22 +91,29 @@ def title(root: Job) -> str:
 class PlainView:
     """A line for every change of status of the root or a step, and of progress at most once a second."""
 
-    _statuses: dict[int, int] = field(default_factory=dict)
+    _statuses: dict[str, str] = field(default_factory=dict)
     _told: str = ""
     _told_at: int = 0
+    _waits_at: int = 0
 
     def show(self, snapshot: Snapshot) -> None:
         """Print what is new."""
-        for job in (snapshot.root, *snapshot.steps):
-            if self._statuses.get(job.id) != job.status:
-                self._statuses[job.id] = job.status
-                name = f"step {one_line(job.name or job.kind, 60)}" if job.is_step else title(job)
-                message(f"{name}: {WORDS[job.status]}")
-        text = progress_text(snapshot.tally)
-        due = snapshot.at - self._told_at >= PLAIN_EVERY or snapshot.root.is_terminal
-        if snapshot.root.shown_tally.total and text != self._told and due:
-            self._told, self._told_at = text, snapshot.at
-            message(text if snapshot.root.is_terminal else f"{text}; {pace_text(snapshot)}")
+        root = snapshot.root
+        self._tell_status(root.id, title(root), root.status)
+        for step in root.steps or ():
+            self._tell_status(step.id, f"step {one_line(step.name, 60)}", step.status)
+        if snapshot.waits and snapshot.at - self._waits_at >= WAITS_EVERY:
+            self._waits_at = snapshot.at
+            message(snapshot.waits)
+        due = snapshot.at - self._told_at >= PLAIN_EVERY or root.is_terminal
+        if root.tally.total and root.progress_text != self._told and due:
+            self._told, self._told_at = root.progress_text, snapshot.at
+            message(self._told if root.is_terminal else f"{self._told}; {pace_text(snapshot)}")
+
+    def _tell_status(self, job_id: str, name: str, status: str) -> None:
+        if self._statuses.get(job_id) != status:
+            self._statuses[job_id] = status
+            message(f"{name}: {status}")
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -134,29 +144,27 @@ def draw(snapshot: Snapshot) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    status = WORDS[snapshot.root.status]
-    head = Text.assemble(
-        (title(snapshot.root), "bold"), "  ", (status, STYLES.get(status, "")), f"  {format_duration(snapshot.elapsed)}"
-    )
+    root = snapshot.root
+    elapsed = format_duration(lasted(root, snapshot.at))
+    head = Text.assemble((title(root), "bold"), "  ", (root.status, STYLES.get(root.status, "")), f"  {elapsed}")
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
     grid.add_column(ratio=1, min_width=5)  # the bar takes what the words leave
     grid.add_column(no_wrap=True, overflow="ellipsis")
-    for job in snapshot.steps or [snapshot.root]:
-        _add_bar(grid, job)
-    foot = [] if snapshot.root.is_terminal else [Text(pace_text(snapshot), style="dim")]
+    for step in root.steps or ():
+        _add_bar(grid, step.name, step)
+    if not root.steps:
+        _add_bar(grid, root.name or root.kind, root)
+    foot = [] if root.is_terminal else [Text(snapshot.waits or pace_text(snapshot), style="dim")]
     lines = [Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in snapshot.lines[-SHOWN_LINES:]]
     return Group(head, grid, *foot, *lines)
 
 
-def _add_bar(grid: "Table", job: Job) -> None:
+def _add_bar(grid: "Table", name: str, job: Job | StepState) -> None:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    tally = job.below if job.is_step and job.below.total else job.shown_tally
-    counted = tally if tally.total else _alone(job)
-    status = WORDS[job.status]
-    name = one_line(job.name or job.kind, 24)
-    bar = ProgressBar(counted.total, done(counted), complete_style=STYLES.get(status, "cyan"))
-    text = progress_text(tally) if tally.total else status
-    grid.add_row(Text(name), bar, Text(text, style="red" if counted.failed else ""))
+    tally = counted(job)
+    bar = ProgressBar(tally.total, done(tally), complete_style=STYLES.get(job.status, "cyan"))
+    text = job.progress_text if job.tally.total else job.status
+    grid.add_row(Text(one_line(name, 24)), bar, Text(text, style="red" if tally.failed else ""))

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from quaero.client import AsyncClient
+    from quaero.client.finding import Way
     from quaero.settings import Settings
     from quaero.storage.port import Store
 
@@ -33,13 +34,17 @@ class Where:
         given = {name.replace("__", "."): value for name, value in flags.items()}
         return load(self.files, flags={"store.url": self.store, **given})
 
-    def with_client(self, work: Callable[["AsyncClient"], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
-        """Run `work` with a client: of the server that is named or runs on the store, else of the store itself."""
+    def way(self, *, make: bool = False) -> "Way":
+        """To the server that is named or runs on the store, else to the store itself (with `make`, even a new one)."""
         from quaero.client.finding import Way
+
+        return Way(settings=self.settings(), server=self.server, token=os.environ.get("QUAERO_TOKEN"), make=make)
+
+    def with_client(self, work: Callable[["AsyncClient"], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
+        """Run `work` with a client that goes this way."""
         from quaero.client.session import AsyncClient
 
-        settings = self.settings()
-        way = Way(settings=settings, server=self.server, token=os.environ.get("QUAERO_TOKEN"), make=make)
+        way = self.way(make=make)
 
         async def run() -> T:
             async with AsyncClient(way) as client:

@@ -1,5 +1,6 @@
 """To a server over HTTP, with aiohttp."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -57,7 +58,14 @@ class HttpTransport:
         await self._session.close()
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"no answer from {self._url}: {error or type(error).__name__}")
+        return Unreachable(f"no answer from {self._url}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """Why, in the system's own words where it has some: the library's name what nobody asked about."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

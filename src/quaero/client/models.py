@@ -38,7 +38,10 @@ class Eta(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as it stood when it was asked for. Times are RFC 3339 in UTC; `steps` and `eta` come with one job only."""
+    """A job as it stood when it was asked for. Times are RFC 3339 in UTC.
+
+    `reason`, `steps` and `eta` come with one job only.
+    """
 
     id: str
     kind: str
@@ -66,6 +69,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     version: int
     log_head: int
+    reason: str | None = None
     steps: list[StepState] | None = None
     eta: Eta | None = None
 

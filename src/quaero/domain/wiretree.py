@@ -36,8 +36,12 @@ class WireStepState(msgspec.Struct, frozen=True):
 
 
 class WireJobDetail(WireJob, frozen=True, kw_only=True):
-    """One job looked at closely: with its steps and its ETA where it has them."""
+    """One job looked at closely: with its steps and its ETA where it has them, and why it ended as it did.
 
+    `reason` says what its error does not: that its parent failed, its tree was stopped or ran out of time.
+    """
+
+    reason: str | None
     steps: list[WireStepState] | msgspec.UnsetType = msgspec.UNSET
     eta: WireEta | msgspec.UnsetType = msgspec.UNSET
 
@@ -102,6 +106,7 @@ def wire_job_detail(job: Job, steps: Sequence[Job], names: Mapping[int, str], *,
     eta = estimate(job.shown_tally, elapsed, growing=may_grow(job, steps))
     return WireJobDetail(
         **msgspec.structs.asdict(wire_job(job, names)),
+        reason=job.reason,
         steps=[wire_step_state(step) for step in steps] or msgspec.UNSET,
         eta=WireEta(eta.low // 1_000, eta.high // 1_000, eta.growing) if eta and not job.is_terminal else msgspec.UNSET,
     )

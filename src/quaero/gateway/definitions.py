@@ -101,6 +101,12 @@ async def post_validate(gateway: Gateway, body: Source) -> Validation:
     return validation(reading, unrunnable, gateway.clock.now())
 
 
+@routes.post("/api/job-definitions/execute", needs=Access.SUBMITTER, answers={201: WireJob, 200: WireJob})
+async def post_execute_once(gateway: Gateway, body: Source, headers: Headers) -> Answer:
+    """Run a definition now without keeping it: a mapping of the shape of its file, or `{"toml": "..."}`."""
+    return await _run(gateway, _parsed(body), headers)
+
+
 async def _unrunnable(store: Store, definition: Definition) -> str | None:
     known = {kind for (kind,) in await store.rows("select kind from kind")}
     return told_unknown(sorted(definition.kinds - known))
@@ -133,7 +139,10 @@ async def delete_definition(gateway: Gateway, id: str) -> Removed:
 async def post_execute(gateway: Gateway, id: str, body: dict[str, Any], headers: Headers) -> Answer:
     """Run a definition now; the body changes it for this run, e.g. `{"step": {"crawl": {"max_pages": 5}}}`."""
     row = await _find(gateway.store, id)
-    definition = with_overrides(from_stored(row.body.encode()), body)
+    return await _run(gateway, with_overrides(from_stored(row.body.encode()), body), headers)
+
+
+async def _run(gateway: Gateway, definition: Definition, headers: Headers) -> Answer:
     root, is_new = await gateway.store.write(once, idempotency_key(headers), partial(execute, definition=definition))
     return json_answer(wire_job(root), 201 if is_new else 200, (b"location", b"/api/jobs/%d" % root.id))
 

@@ -23,7 +23,6 @@ from quaero.domain.errors import QuaeroError
 from quaero.gateway.answers import Header, error_answer
 from quaero.gateway.auth.checkpoint import WRONG, Checkpoint
 from quaero.gateway.auth.crossorigin import granted, preflight
-from quaero.gateway.auth.limits import BUSY
 from quaero.gateway.auth.login import FORMS, LoginDesk
 from quaero.gateway.auth.place import Headers, Place, Refusal, gathered
 from quaero.gateway.auth.principal import Principal
@@ -35,7 +34,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PROBES = frozenset({"/api/health", "/api/ready"})
 NO_STORE = (b"cache-control", b"no-store")
-STORE_AWAY = 503
+BUSY, STORE_AWAY = "busy", 503  # refusals that pass: the reason of one, the status of all others
 
 
 class BodyTooLargeError(Exception):

@@ -3,34 +3,47 @@
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from quaero.cli.live import LiveView, PlainView, Snapshot, draw
+from quaero.cli.live import LiveView, PlainView, Snapshot, draw, lasted
+from quaero.client.models import Eta, Job, StepState, Tally
 from quaero.domain.eta import Pace
-from quaero.domain.job import Job
-from quaero.domain.status import JobStatus
+from quaero.domain.job import Job as DomainJob
+from quaero.domain.wiretree import wire_job_detail
 
 SECOND = 1_000_000
-S = JobStatus
 
 
-def a_job(job_id: int = 1, **changes: Any) -> Job:
-    job = Job(job_id, 1, "fetch", started_at=SECOND)
-    for name, value in changes.items():
-        setattr(job, name, value)
-    return job
+def a_tally(pending: int = 0, running: int = 0, completed: int = 0, failed: int = 0) -> Tally:
+    return Tally(pending + running + completed + failed, pending, running, completed, failed, 0)
 
 
-def a_snapshot(root: Job, *steps: Job, at: int = 10 * SECOND, lines: list[str] | None = None) -> Snapshot:
-    snapshot = Snapshot(at, root, list(steps), lines or [], Pace())
+def told(tally: Tally) -> str:
+    return f"{tally.pending} pending, {tally.running} running, {tally.completed} completed, {tally.failed} failed"
+
+
+def a_job(tally: Tally | None = None, **fields: Any) -> Job:
+    tally = tally or a_tally()
+    wire = wire_job_detail(DomainJob(1, 1, "fetch", started_at=SECOND), [], {}, now=SECOND)
+    job = msgspec.json.decode(msgspec.json.encode(wire), type=Job)
+    return msgspec.structs.replace(job, **{"tally": tally, "progress_text": told(tally), **fields})
+
+
+def a_step(name: str, status: str = "pending", tally: Tally | None = None) -> StepState:
+    tally = tally or a_tally()
+    return StepState(f"of {name}", name, status, tally, told(tally), 1)
+
+
+def a_snapshot(root: Job, *, at: int = 10 * SECOND, lines: list[str] | None = None, waits: str = "") -> Snapshot:
+    snapshot = Snapshot(at, root, lines or [], Pace(), waits)
     snapshot.pace.saw(at, snapshot.tally)
     return snapshot
 
 
-def a_parent(pending: int, completed: int, **changes: Any) -> Job:
-    tallies = [pending, 0, 0, completed, 0, 0] + [0] * 6
-    return a_job(**{"status": S.WAITING, "sealed": 1, "tallies": tallies, **changes})
+def a_parent(pending: int, completed: int, **fields: Any) -> Job:
+    return a_job(a_tally(pending, completed=completed), **{"status": "waiting", **fields})
 
 
 def drawn(snapshot: Snapshot, width: int = 100) -> str:
@@ -42,16 +55,13 @@ def drawn(snapshot: Snapshot, width: int = 100) -> str:
 
 def test_plain_lines_tell_each_change_of_status_once(capsys: pytest.CaptureFixture[str]) -> None:
     view = PlainView()
-    step = a_job(2, parent_id=1, is_step=1, name="crawl")
+    for _ in range(2):
+        view.show(a_snapshot(a_job(name="News", steps=[a_step("crawl")])))
+    view.show(a_snapshot(a_job(name="News", status="waiting", steps=[a_step("crawl", "running")])))
 
-    view.show(a_snapshot(a_job(name="News"), step))
-    view.show(a_snapshot(a_job(name="News"), step))
-    step.status = S.RUNNING
-    view.show(a_snapshot(a_job(name="News", status=S.WAITING), step))
-
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == [
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
         "News (job 1): pending",
         "step crawl: pending",
         "News (job 1): waiting",
@@ -63,7 +73,7 @@ def test_plain_progress_comes_at_most_once_a_second_and_always_at_the_end(capsys
     view = PlainView()
     for n in range(21):
         view.show(a_snapshot(a_parent(100 - n, n), at=10 * SECOND + n * SECOND // 10))
-    view.show(a_snapshot(a_job(status=S.COMPLETED, tallies=[0, 0, 0, 100, 0, 0] + [0] * 6), at=12 * SECOND + 1))
+    view.show(a_snapshot(a_parent(0, 100, status="completed"), at=12 * SECOND + 1))
 
     progress = [line for line in capsys.readouterr().err.splitlines() if " pending, " in line]
     assert [line.split(";")[0] for line in progress] == [
@@ -75,11 +85,12 @@ def test_plain_progress_comes_at_most_once_a_second_and_always_at_the_end(capsys
 
 
 def test_the_picture_has_a_bar_and_the_counts_of_every_step() -> None:
-    root = a_job(name="News", status=S.WAITING, definition="news", sealed=1, tallies=[0] * 6 + [66, 1, 0, 41, 0, 0])
-    crawl = a_job(2, parent_id=1, is_step=1, name="crawl", status=S.WAITING, tallies=[0] * 6 + [66, 1, 0, 41, 0, 0])
-    tell = a_job(3, parent_id=1, is_step=1, name="tell")
+    tally = a_tally(66, 1, 41)
+    steps = [a_step("crawl", "waiting", tally), a_step("tell")]
 
-    picture = drawn(a_snapshot(root, crawl, tell, lines=["first line", "last line"]))
+    picture = drawn(
+        a_snapshot(a_job(tally, name="News", status="waiting", steps=steps), lines=["first line", "last line"])
+    )
 
     assert "News (job 1)" in picture
     assert "66 pending, 1 running, 41 completed, 0 failed" in picture
@@ -105,10 +116,9 @@ def test_a_name_cannot_carry_markup_or_control_sequences_into_the_picture() -> N
 
 def test_the_pace_tells_a_range_and_that_children_still_come() -> None:
     pace = Pace()
-    root = a_parent(0, 0, sealed=0)
     for second in range(10):
-        root.tallies = [50 + 40 * second, 0, 0, 10 * second, 0, 0] + [0] * 6
-        snapshot = Snapshot(second * SECOND, root, [], [], pace)
+        root = a_parent(50 + 40 * second, 10 * second, eta=Eta(1, 2, growing=True))
+        snapshot = Snapshot(second * SECOND, root, [], pace)
         pace.saw(second * SECOND, snapshot.tally)
 
     picture = drawn(snapshot)
@@ -129,3 +139,26 @@ def test_the_live_view_redraws_and_gives_the_terminal_back() -> None:
     assert "10 pending" in shown
     assert "10 completed" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is visible again
+
+
+def test_what_a_tree_waits_for_is_said_now_and_then_and_stands_in_the_picture(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = PlainView()
+    for second in range(100, 170):
+        view.show(a_snapshot(a_job(), at=second * SECOND, waits=f"it waits for its turn: {second}"))
+
+    waits = [line for line in capsys.readouterr().err.splitlines() if "waits" in line]
+    assert waits == [f"it waits for its turn: {second}" for second in (100, 130, 160)]
+    assert "it waits for its turn: 7" in drawn(a_snapshot(a_job(), waits="it waits for its turn: 7"))
+
+
+def test_how_long_it_took_is_from_its_start_to_its_end_or_to_now() -> None:
+    begun = "2026-11-22T16:00:00.000Z"
+    ended = "2026-11-22T16:00:01.500Z"
+    now = 1_795_363_210_000_000  # ten seconds later
+
+    assert lasted(a_job(started_at=None), now) == 0
+    assert lasted(a_job(started_at=begun), now) == 10 * SECOND
+    assert lasted(a_job(started_at=begun, finished_at=ended, status="completed"), now) == 3 * SECOND // 2
+    assert lasted(a_job(started_at=begun, finished_at=ended, status="running"), now) == 10 * SECOND

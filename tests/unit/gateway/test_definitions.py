@@ -129,6 +129,19 @@ async def test_running_a_definition_makes_a_tree_with_the_overrides_of_this_run(
     assert [job["id"] for job in listed["jobs"]] == [root["id"]]
 
 
+async def test_a_definition_is_run_once_without_being_kept(client: httpx2.AsyncClient, store: SqlStore) -> None:
+    made = await client.post("/api/job-definitions/execute", json={"toml": NEWS})
+    wrong = await client.post("/api/job-definitions/execute", json={"id": "x", "step": {"a": {"depends": "b"}}})
+    unknown = await client.post("/api/job-definitions/execute", json={"id": "x", "step": {"a": {"type": "strange"}}})
+
+    assert made.status_code == 201
+    assert made.headers["location"] == f"/api/jobs/{made.json()['id']}"
+    assert [step.name for step in await store.steps(int(made.json()["id"]))] == ["crawl", "tell"]
+    assert (wrong.status_code, unknown.json()["type"]) == (422, "urn:quaero:unknown-kind")
+    assert (await client.get("/api/job-definitions")).json()["definitions"] == []
+    assert (await client.get("/api/jobs")).json()["total_count"] == 1
+
+
 async def test_a_run_that_is_asked_for_twice_with_one_key_is_one(client: httpx2.AsyncClient) -> None:
     await post(client, PLAIN)
 

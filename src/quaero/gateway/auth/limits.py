@@ -12,7 +12,6 @@ from quaero.gateway.auth.place import Refusal
 Monotonic = Callable[[], float]
 LOGINS_AT_ONCE, LOGINS_PER_SECOND = 10, 1 / 6
 MOST_ADDRESSES = 10_000
-BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Usage:
         """Count one more; or why it must wait, and then it is not counted."""
         most = getattr(self.limits, sort)
         if self.under_way[sort] >= most:
-            return Refusal(429, BUSY, f"{most} {sort} of this identity are under way: try again in a second", 1)
+            return Refusal(429, "busy", f"{most} {sort} of this identity are under way: try again in a second", 1)
         if is_mutation and self.limits.mutations_per_second and (wait := self.mutations.take(now)):
             most = self.limits.mutations_per_second
             detail = f"over {most} mutations a second of this identity: send them as one array, or slower"
