@@ -66,6 +66,23 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
     expect(page.locator(".crumbs")).to_contain_text(f"Tree {job_id}")
 
 
+def test_the_map_by_error_and_by_duration_is_live_and_never_read_again(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 60, "gate": "gate", "fail_every": 4}, name="Soundings")
+    read: list[str] = []
+    page.on("request", lambda request: read.append(request.url) if "/map?" in request.url else None)
+    page.goto(f"{site.address}/jobs/{job_id}")
+    expect(page.locator(".legend")).to_contain_text("Running60")
+    page.get_by_role("group", name="Colour by").get_by_role("button", name="Error").click()
+    expect(page.locator(".legend")).to_have_text("did not fail60")
+
+    site.open_gate()
+    site.ended(job_id)
+
+    expect(page.locator(".legend")).to_contain_text("the bridge is up15")
+    expect(page.locator(".legend")).to_contain_text("did not fail45")
+    assert [url.partition("by=")[2].partition("&")[0] for url in read] == ["status", "error"]
+
+
 def test_selected_cells_have_a_log_of_their_own_that_an_address_keeps(page: Page, shared: Site) -> None:
     page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
     expect(page.locator(".map-panel header")).to_contain_text("500 children")

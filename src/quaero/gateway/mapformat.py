@@ -22,6 +22,7 @@ from quaero.storage.port import ChildMap
 
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 BINARY = "application/vnd.quaero.map"
+OTHER = 255  # the code of a failure that has no number of its own
 
 
 class MapGroup(msgspec.Struct, frozen=True):

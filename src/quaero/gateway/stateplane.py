@@ -15,6 +15,7 @@ from quaero.domain.messages import DEFAULT_TYPES
 from quaero.gateway.feed import Feed
 from quaero.gateway.interest import SWEEP_SECONDS, Interest
 from quaero.gateway.lookout import Lookout
+from quaero.gateway.mapcolours import Colours
 from quaero.gateway.queuestate import QueueState
 from quaero.gateway.roots import Roots
 from quaero.settings import WebSocket
@@ -38,6 +39,7 @@ class StatePlane:
         self.interest = Interest(store, lookout, clock)
         self.roots = Roots(store, clock)
         self.queue = QueueState(store, clock)
+        self.colours = Colours(store, clock)
         self._intervals: Mapping[str, float] = {k: v / 1e6 for k, v in settings.throttle_intervals.items()}
         self._usual = settings.time_threshold / 1e6
         self.allowed = frozenset(settings.allowed_events or DEFAULT_TYPES)

@@ -7,6 +7,7 @@ import msgspec
 from quaero.domain.errors import InvalidInput
 from quaero.domain.wire import parse_id
 from quaero.gateway.listing import Order
+from quaero.gateway.mapcache import By
 
 MOST_SHOWN = 500  # rows one subscription shows
 MAX_PAGE = MOST_SHOWN
@@ -43,6 +44,7 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     cursor: str | None = None
     step: str | None = None
     children: str | None = None
+    by: By = "status"
     level: str = "info"
 
 

@@ -30,7 +30,7 @@ def child_map(db: Connection, parent_id: int, by: str, now: int) -> ChildMap | N
     parent = found[0]
     ((head,),) = db.rows("select journal_head from job where id = ?", (parent.root_id,))
     if by == "duration":
-        runs, codes = _folded(db, parent_id, _DURATION.format(now=int(now)), ",", _Durations().encode)
+        runs, codes = _folded(db, parent_id, DURATION.format(now=int(now)), ",", _Durations().encode)
         return ChildMap(parent, head, runs, codes)
     runs, codes = _folded(db, parent_id, "status", "", _statuses)
     if by == "status":
@@ -75,7 +75,7 @@ def _statuses(digits: str) -> bytes:
     return digits.encode().translate(_DIGITS)
 
 
-_DURATION = (
+DURATION = (
     f"case when status = {int(PENDING)} or started_at = 0 then -1"
     f" else (case when status > {int(WAITING)} then finished_at else {{now}} end - started_at) / 1000 end"
 )

@@ -16,7 +16,7 @@ from quaero.clock import Clock
 from quaero.domain.entries import Level
 from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
-from quaero.storage import childmap, commits, joblists, journalreads, reads, stretches, upkeep
+from quaero.storage import childcodes, childmap, commits, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit, Transactions
 from quaero.storage.ledger import SqlLedger
@@ -210,6 +210,18 @@ class SqlStore:
     async def child_map(self, parent_id: int, by: str) -> ChildMap | None:
         """One code for every child of a job."""
         return await self._read(lambda db: childmap.child_map(db, parent_id, by, self._backend.now(db)))
+
+    async def child_durations(self, ids: Collection[int]) -> dict[int, int]:
+        """The codes of a map by duration of these jobs."""
+        return await self._read(lambda db: childcodes.durations(db, ids, self._backend.now(db)))
+
+    async def growing(self, parent_id: int) -> tuple[int, dict[int, int]]:
+        """The codes of children whose time goes on."""
+        return await self._read(lambda db: childcodes.growing(db, parent_id, self._backend.now(db)))
+
+    async def fingerprints(self, ids: Collection[int]) -> dict[int, str]:
+        """What these jobs failed with."""
+        return await self._read(childcodes.fingerprints, ids)
 
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50

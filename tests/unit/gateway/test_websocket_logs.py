@@ -13,6 +13,7 @@ from quaero.clock import SystemClock
 from quaero.domain.cursor import Cursor
 from quaero.domain.facts import How
 from quaero.engine.lifecycle.retry import delete
+from quaero.gateway.mapcache import By
 from quaero.gateway.maps import MapQuery, get_map
 from quaero.gateway.routing import JobId
 from quaero.gateway.state import Gateway
@@ -174,43 +175,58 @@ def is_end(message: dict[str, Any]) -> bool:
 # --- the run map
 
 
-async def fetched(gateway: Gateway, job_id: int) -> tuple[str, dict[int, int]]:
-    """The map of the REST interface: its cursor, and the codes by id."""
-    answer = await get_map(gateway, JobId(job_id), MapQuery(), {})
+async def fetched(gateway: Gateway, job_id: int, by: By = "status") -> tuple[str, dict[int, Any]]:
+    """The map of the REST interface: its cursor, and the codes by id; of a map by error what they stand for."""
+    answer = await get_map(gateway, JobId(job_id), MapQuery(by), {})
     found = json.loads(answer.body)
     ids = [first + n for first, count in found["ids"] for n in range(count)]
     codes = [code for code, count in found["runs"] for _ in range(count)]
-    return found["cursor"], dict(zip(ids, codes, strict=True))
+    means = meanings(found) if by == "error" else {}
+    return found["cursor"], {job_id: means.get(code, code) for job_id, code in zip(ids, codes, strict=True)}
 
 
-def applied(codes: dict[int, int], client: Client) -> dict[int, int]:
+def meanings(told: dict[str, Any]) -> dict[int, str]:
+    """What the codes of a map or message by error stand for."""
+    return {group["code"]: group["fingerprint"] for group in told.get("legend", [])}
+
+
+def applied(codes: dict[int, Any], client: Client) -> dict[int, Any]:
     """A map with every change a client was told, as a page applies them: what is new goes to the end."""
     codes = dict(codes)
     for payload in client.of("map"):
+        means = meanings(payload)
         for job_id, code in payload["changes"]:
             assert job_id in codes or job_id > max(codes, default=0)
-            codes[job_id] = code
+            codes[job_id] = means.get(code, code)
     return codes
 
 
-async def test_a_map_with_its_changes_is_the_map_of_later(client: Client, gateway: Gateway, bench: Bench) -> None:
+@pytest.mark.parametrize("by", ["status", "duration", "error"])
+async def test_a_map_with_its_changes_is_the_map_of_later(
+    client: Client, gateway: Gateway, bench: Bench, by: By
+) -> None:
     parent, _ = await bench.family(30)
-    cursor, codes = await fetched(gateway, parent.id)
+    cursor, codes = await fetched(gateway, parent.id, by)
     taken = await bench.hand.take(10, root_id=parent.id)
     await bench.hand.begin(*taken)
     await bench.hand.spawn(parent, [a_child(payload={"more": n}) for n in range(5)])
 
-    await client.say("subscribe", id=1, topic=f"map:{parent.id}", cursor=cursor)
+    await client.say("subscribe", id=1, topic=f"map:{parent.id}", by=by, cursor=cursor)
     await client.first("map", id=1)
     await bench.hand.end(*taken[:5])
-    await bench.hand.tell(*(ended(job, How.FAILED, error=an_error(final=True)) for job in taken[5:]))
+    await bench.hand.tell(*(ended(job, How.FAILED, error=an_error(final=True)) for job in taken[5:8]))
+    [group] = await bench.store.errors(parent.id)
+    await client.until(lambda: by != "error" or group.fingerprint in applied(codes, client).values())
+    await bench.hand.tell(*(ended(job, How.FAILED, error=an_error("another", final=True)) for job in taken[8:]))
+    others = {group.fingerprint for group in await bench.store.errors(parent.id)}
+    await client.until(lambda: by != "error" or others <= set(applied(codes, client).values()))
     await bench.hand.spawn(parent, [a_child(payload={"yet more": n}) for n in range(7)])
     await bench.hand.end(parent)
     await bench.finish()
     await bench.retry(parent.id, failed_children=True)
     await bench.finish()
 
-    _, later = await fetched(gateway, parent.id)
+    _, later = await fetched(gateway, parent.id, by)
     await client.until(lambda: applied(codes, client) == later)
     assert len(later) == 42
     assert not any(payload.get("reset") for payload in client.of("map"))

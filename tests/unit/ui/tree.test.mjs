@@ -111,3 +111,22 @@ test("steps stand right of what they depend on, and a circle ends", () => {
   assert.deepEqual(columns.slice(0, 3).map((column) => column.filter((name) => "abcd".includes(name))), [["a"], ["b", "c"], ["d"]]);
   assert.equal(edges.length, 6);
 });
+
+test("groups of a message are read by what they are, whatever numbers it gives them", () => {
+  const head = { legend: [{ code: 1, fingerprint: "a", message: "A" }, { code: 2, fingerprint: "b", message: "B" }] };
+  const cells = new Cells(head, [[10, 4]], Uint8Array.of(0, 0, 0, 0));
+
+  const own = cells.translation([{ code: 1, fingerprint: "b" }, { code: 2, fingerprint: "new", message: "New" }]);
+
+  assert.deepEqual([0, 1, 2, 255].map(own), [0, 2, 3, 255]);
+  assert.deepEqual(head.legend.map((group) => group.fingerprint), ["a", "b", "new"]);
+  assert.equal(cells.translation()(0), 0);
+});
+
+test("groups beyond those a byte can number are failures of another sort", () => {
+  const cells = new Cells({ legend: [] }, [], new Uint8Array());
+
+  const own = cells.translation(Array.from({ length: 260 }, (_, i) => ({ code: i + 1, fingerprint: `f${i}` })));
+
+  assert.deepEqual([254, 255, 256].map(own), [254, 255, 255]);
+});

@@ -119,6 +119,15 @@ class Store(Protocol):
     async def child_map(self, parent_id: int, by: str) -> ChildMap | None:
         """One code for every child of a job, `by` "status" (its number), "duration" or "error"; None without a job."""
 
+    async def child_durations(self, ids: Collection[int]) -> dict[int, int]:
+        """The codes of a map by duration of these jobs, as they stand."""
+
+    async def growing(self, parent_id: int) -> tuple[int, dict[int, int]]:
+        """The same codes of a job's children whose time goes on, and the head of the journal at which they hold."""
+
+    async def fingerprints(self, ids: Collection[int]) -> dict[int, str]:
+        """What these jobs failed with, "" where that is not known; jobs that did not fail are left out."""
+
     async def documents(
         self, *, q: str | None = None, root_id: int | None = None, after: int = 0, limit: int = 50
     ) -> list[StoredDocument]:

@@ -4,6 +4,7 @@
 
 export const STATUS_CODES = ["pending", "running", "waiting", "completed", "failed", "cancelled"];
 const SPARE = 1.5;
+const OTHER = 255; // failed with something that has no code of its own
 
 export class Cells {
   /** `head` as the interface gives it; `runs` as [first id, how many]; `codes` one byte a child. */
@@ -68,6 +69,23 @@ export class Cells {
     }
     this.codes[this.count] = code;
     this.count += 1;
+  }
+
+  /**
+   * How the codes of one message of a map by error read here: each message numbers its groups anew. A group that is not
+   * known yet gets the next number.
+   */
+  translation(groups = []) {
+    const { legend } = this.head;
+    const known = new Map(legend.map((group) => [group.fingerprint, group.code]));
+    const read = new Map([[0, 0]]);
+    for (const group of groups) {
+      let code = known.get(group.fingerprint) ?? legend.length + 1;
+      if (code >= OTHER) code = OTHER;
+      else if (!known.has(group.fingerprint)) legend.push({ ...group, code });
+      read.set(group.code, code);
+    }
+    return (code) => read.get(code) ?? OTHER;
   }
 
   /** How many there are of each code between two places. */

@@ -72,7 +72,7 @@ export function mapPanel({ logs, changed }) {
 
   function listen(cursor) {
     if (live) live.remember({ cursor });
-    else if (state.by === "status") live = subscribe({ topic: `map:${state.scope}`, cursor }, arrived);
+    else live = subscribe({ topic: `map:${state.scope}`, by: state.by, cursor }, arrived);
   }
 
   function arrived({ type, payload }) {
@@ -85,14 +85,19 @@ export function mapPanel({ logs, changed }) {
       load();
       return;
     }
+    const { cells, by } = state;
+    const groups = cells.head.legend.length;
+    const own = by === "error" ? cells.translation(payload.legend) : (code) => code;
     let moved = false;
-    for (const [id, code] of payload.changes) moved = state.cells.set(id, code) || moved;
+    for (const [id, code] of payload.changes) moved = cells.set(id, own(code)) || moved;
     if (!moved) return;
+    if (cells.head.legend.length > groups) map.show(cells, by); // in a colour that was not there yet
     map.refresh();
     showLegend();
+    showChosen();
   }
 
-  /** Without a stream of its own (colours other than status, or no live plane) it is read again, now and then. */
+  /** Without the live plane it is read again, now and then. */
   function loadAgain() {
     if (again || !state.scope) return;
     again = setTimeout(() => {
