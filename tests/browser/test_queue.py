@@ -1,5 +1,7 @@
 """The queue page: live without a reload, filters in the address, many roots in few elements, actions with a preview."""
 
+import re
+
 from playwright.sync_api import Page, expect
 from tests.browser.site import Site
 from tests.integration.program import wait_for
@@ -92,3 +94,16 @@ def test_a_definition_is_run_from_here_with_a_change(page: Page, site: Site) -> 
 
     expect(page).to_have_url(f"{site.address}/jobs/1")
     expect(page.locator(".exact")).to_have_text("0 pending, 0 running, 7 completed, 0 failed")
+
+
+def test_how_the_queue_went_is_there_at_once(page: Page, shared: Site) -> None:
+    def went() -> bool:
+        return any(moment["throughput"] for moment in shared.get("/api/queue/history")["moments"])
+
+    wait_for(went, "a moment at which something had ended")
+
+    page.goto(shared.address)
+
+    trace = page.locator(".tile.measure .spark .trace").first
+    expect(trace).to_have_attribute("d", re.compile(r"^M0\.0 27\.0(L[\d.]+ [\d.]+){59,60}$"))
+    expect(trace).to_have_attribute("d", re.compile(r"L[\d.]+ (?!27)"))

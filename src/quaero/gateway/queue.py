@@ -49,6 +49,21 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     workers: list[WorkerLine]
 
 
+class QueueMoment(msgspec.Struct, frozen=True):
+    """What `GET /api/queue/stats` would have told of the pace at a time."""
+
+    timestamp: str
+    throughput: float
+    latency: StartLatency | None
+
+
+class QueueHistory(msgspec.Struct, frozen=True):
+    """How the queue went of late, oldest first, every `interval_ms`."""
+
+    interval_ms: int
+    moments: list[QueueMoment]
+
+
 @routes.get("/api/health", needs=Access.NOBODY)
 async def get_health() -> dict[str, str]:
     """Whether this process answers at all."""
@@ -78,6 +93,16 @@ async def get_version(gateway: Gateway) -> dict[str, str]:
 async def get_stats(gateway: Gateway) -> QueueStats:
     """The whole queue: counts, pace, workers."""
     return await queue_stats(gateway.store)
+
+
+@routes.get("/api/queue/history")
+async def get_history(gateway: Gateway) -> QueueHistory:
+    """Throughput and latency of the last ten minutes, the same from every gateway."""
+    moments = await gateway.history.get(None, gateway.store.history)
+    between = (moments[1].at - moments[0].at) // 1_000
+    return QueueHistory(
+        between, [QueueMoment(rfc3339(one.at), one.throughput, _latency(one.latency)) for one in moments]
+    )
 
 
 async def queue_stats(store: Store) -> QueueStats:

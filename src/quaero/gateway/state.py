@@ -10,10 +10,13 @@ from quaero.gateway.feed import Feed
 from quaero.gateway.lately import Lately
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.mapcache import Maps
+from quaero.gateway.remembered import Remembered
 from quaero.gateway.requests import Requests
 from quaero.gateway.viewers import Viewers
 from quaero.settings import Settings
-from quaero.storage.port import Store
+from quaero.storage.port import Moment, Store
+
+HISTORY_SECONDS = 1.0  # for which how the queue went is given out again
 
 
 @dataclass(slots=True)
@@ -35,12 +38,14 @@ class Gateway:
     viewers: Viewers = field(default_factory=Viewers)
     started_at: int = 0
     requests: Requests = field(default_factory=Requests)
+    history: Remembered[None, list[Moment]] = field(init=False)
     lookout: Lookout = field(init=False)
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
         self.started_at = self.started_at or self.clock.now()
         logs = self.settings.logs
+        self.history = Remembered(self.clock, HISTORY_SECONDS)
         self.lookout = Lookout(self.store, self.bell, self.clock)
         self.feed = Feed(
             self.store,

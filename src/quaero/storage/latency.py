@@ -5,7 +5,7 @@ the longest wait is kept to 128 microseconds.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from quaero.storage.connection import Connection
 from quaero.storage.port import Latency
@@ -37,13 +37,18 @@ def latency(db: Connection, now: int) -> Latency | None:
         "select bucket, sum(n), max(most) from latency where second > ? group by bucket order by bucket",
         (now // 1_000_000 - WINDOW_SECONDS,),
     )
+    return told(rows)
+
+
+def told(rows: Sequence[tuple[int, int, int]]) -> Latency | None:
+    """What buckets in their order, each with how many waits and the longest, say together."""
     if not rows:
         return None
     total, most = sum(n for _, n, _ in rows), max(row[2] for row in rows)
     return Latency(_percentile(rows, total * 0.5, most), _percentile(rows, total * 0.95, most), most)
 
 
-def _percentile(rows: list[tuple[int, int, int]], rank: float, most: int) -> int:
+def _percentile(rows: Sequence[tuple[int, int, int]], rank: float, most: int) -> int:
     for bucket, n, _ in rows:
         rank -= n
         if rank <= 0:

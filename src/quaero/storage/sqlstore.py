@@ -16,7 +16,7 @@ from quaero.clock import Clock
 from quaero.domain.entries import Level
 from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
-from quaero.storage import childcodes, childmap, commits, joblists, journalreads, reads, stretches, upkeep
+from quaero.storage import childcodes, childmap, commits, history, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
 from quaero.storage.groupcommit import GroupCommit, Transactions
 from quaero.storage.ledger import SqlLedger
@@ -31,6 +31,7 @@ from quaero.storage.port import (
     JobPage,
     Ledger,
     Mark,
+    Moment,
     Standing,
     Stats,
     StoredDocument,
@@ -232,6 +233,10 @@ class SqlStore:
     async def stats(self) -> Stats:
         """Counts, throughput and live workers."""
         return await self._read(lambda db: reads.stats(db, self._backend.now(db)))
+
+    async def history(self) -> list[Moment]:
+        """Throughput and latency as they were of late."""
+        return await self._read(lambda db: history.history(db, self._backend.now(db)))
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """A query of the small tables."""

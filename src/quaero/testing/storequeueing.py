@@ -1,9 +1,12 @@
 """The store's contract, second part: who gets what next, by priority, turn, limit and time."""
 
+from itertools import pairwise
+
 from quaero.domain.facts import How
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.workers import sweep_workers
+from quaero.storage.port import Latency
 from quaero.testing.bench import Bench
 from quaero.testing.contract import StoreTests
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step, began, ended
@@ -136,6 +139,30 @@ class StoreQueueing(StoreTests):
         later = await bench.store.stats()
         assert (later.throughput, later.workers) == (0.0, [])
         await bench.store.write(sweep_workers)
+
+    async def test_history_tells_what_stats_told_at_each_moment(self, bench: Bench) -> None:
+        """Every ten seconds of the last ten minutes; before anything happened it is nothing."""
+        await bench.store.write(enqueue, [a_root() for _ in range(40)])
+        jobs = iter(await bench.hand.take(40))
+        second = bench.clock.now() // SECOND
+        bench.clock.move(10 - second % 10)
+        then: dict[int, tuple[float, Latency | None]] = {}
+        for n in (3, 0, 1, 0, 0, 5, 2, 0, 0, 0, 0, 0, 0, 0, 4):
+            began_at = bench.clock.now()
+            bench.clock.move(5)
+            await bench.hand.renew()
+            await bench.hand.tell(*(ended(next(jobs), began_at=began_at) for _ in range(n)))
+            bench.clock.move(5)
+            stats = await bench.store.stats()
+            then[bench.clock.now()] = stats.throughput, stats.latency
+        moments = await bench.store.history()
+        told = {moment.at: (moment.throughput, moment.latency) for moment in moments}
+        assert len(moments) == 60
+        assert [after.at - before.at for before, after in pairwise(moments)] == [10 * SECOND] * 59
+        assert {at: told[at] for at in then} == then
+        assert all(value == (0.0, None) for at, value in told.items() if at < min(then))
+        bench.clock.move(9.9)
+        assert await bench.store.history() == moments
 
     async def test_latency_is_the_wait_from_ready_to_start(self, bench: Bench) -> None:
         """Counted from when a job could have started: not while it was delayed or blocked, nor in earlier attempts."""

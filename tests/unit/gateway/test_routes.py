@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from quaero.domain.definitions import parse
 from quaero.domain.facts import Child, Spawned
+from quaero.domain.wire import parse_time
 from quaero.engine.lifecycle.definitions import run_definition
 from quaero.gateway.application import ROUTES
+from quaero.gateway.queue import get_history
 from quaero.gateway.state import Gateway
 from quaero.storage.sqlstore import SqlStore
 
@@ -392,6 +395,22 @@ async def test_the_queue_is_counted_exactly(client: httpx2.AsyncClient, submit: 
 
     assert (stats["pending"], stats["completed"], stats["failed"]) == (2, 1, 0)
     assert [one["host"] for one in stats["workers"]] == ["host"]
+
+
+async def test_how_the_queue_went_is_told_by_every_gateway(
+    client: httpx2.AsyncClient, gateway: Gateway, store: SqlStore, submit: Submit, worker: Worker
+) -> None:
+    await submit()
+    await worker.finish((await worker.take())[0])
+
+    told = await get(client, "/api/queue/history")
+    other = await get_history(Gateway(store, gateway.version))
+
+    times = [parse_time(moment["timestamp"]) for moment in told["moments"]]
+    assert (len(times), told["interval_ms"]) == (60, 10_000)
+    assert {after - before for before, after in pairwise(times)} == {10_000_000}
+    assert set(told["moments"][0]) == {"timestamp", "throughput", "latency"}
+    assert other.moments[0].timestamp in [moment["timestamp"] for moment in told["moments"][:2]]
 
 
 async def test_probes_and_version(client: httpx2.AsyncClient, gateway: Gateway, store: SqlStore) -> None:

@@ -81,13 +81,38 @@ test("a trouble while rows are shown keeps them", () => {
   assert.equal(after({ type: "failed", trouble: new Error("gone") }).load, "failed");
 });
 
-test("only so many samples stand behind a sparkline", () => {
-  const messages = Array.from({ length: 100 }, (_, i) => ({ type: "stats", stats: { throughput: i, version: i } }));
+const at = (second) => new Date(1_700_000_000_000 + second * 1_000).toISOString();
+const going = (second, throughput, version = second) => ({ type: "stats", now: 0, stats: { throughput, version, latency: null, timestamp: at(second) } });
+const moments = (...rates) => ({ type: "history", moments: rates.map((throughput, i) => ({ timestamp: at(10 * i), throughput, latency: { p50_ms: i } })) });
+const shown = ({ history }) => history.map(({ throughput }) => throughput);
+
+test("what the server tells of the past stands before what is heard, whichever comes first", () => {
+  const heard = going(25, 9);
+
+  assert.deepEqual(shown(after(moments(1, 2, 3), heard)), [1, 2, 3, 9]);
+  assert.deepEqual(shown(after(heard, moments(1, 2, 3))), [1, 2, 3, 9]);
+});
+
+test("a moment has one value, the last one; where nothing was told the one before still holds", () => {
+  assert.deepEqual(shown(after(moments(1), going(1, 5), going(9, 6), going(41, 7))), [1, 6, 6, 6, 6, 7]);
+});
+
+test("time goes by on the server's clock, also when nothing is told", () => {
+  const then = after(moments(1), going(5, 4)); // heard when our clock said 0
+
+  assert.deepEqual(shown(reduce(then, { type: "passed", now: 4_000 })), [1, 4]);
+  assert.deepEqual(shown(reduce(then, { type: "passed", now: 16_000 })), [1, 4, 4, 4]);
+  assert.equal(reduce(then, { type: "passed", now: 4_000 }), then);
+});
+
+test("only the last ten minutes stand behind a sparkline", () => {
+  const messages = Array.from({ length: 100 }, (_, i) => going(10 * i, i));
 
   const { history } = after(...messages);
 
-  assert.equal(history.throughput.length, 60);
-  assert.equal(history.throughput.at(-1), 99);
+  assert.equal(history.length, 61);
+  assert.equal(history.at(-1).throughput, 99);
+  assert.equal(after(...messages, going(100_000, 1)).history.length, 61);
 });
 
 test("a filter survives the way through the address", () => {

@@ -13,6 +13,7 @@ from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.storage.port import Ledger, Note
 
 S = JobStatus
+PACE_KEPT_SECONDS = 700  # ten minutes to show, and the minute before them
 MANY_LIMITS = LIMITS_TRIMMED = 1_000
 
 
@@ -118,10 +119,10 @@ def retire(ledger: Ledger, keep: int, limit: int = 100) -> int:
 
 
 def trim_small(ledger: Ledger) -> None:
-    """Forget what is only of passing use: old throughput seconds, idempotency keys, workers long gone."""
+    """Forget what is only of passing use: counts behind the queue's history, idempotency keys, workers long gone."""
     day = 86_400_000_000
     for table in ("throughput", "latency"):
-        ledger.run(f"delete from {table} where second < ?", (ledger.now // 1_000_000 - 600,))
+        ledger.run(f"delete from {table} where second < ?", (ledger.now // 1_000_000 - PACE_KEPT_SECONDS,))
     ledger.run("delete from idempotency where at < ?", (ledger.now - day,))
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     ((limits,),) = ledger.rows("select count(*) from limits")

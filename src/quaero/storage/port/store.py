@@ -15,6 +15,7 @@ from quaero.storage.port.views import (
     JobFilter,
     JobPage,
     Mark,
+    Moment,
     Standing,
     Stats,
     StoredDocument,
@@ -135,6 +136,9 @@ class Store(Protocol):
 
     async def stats(self) -> Stats:
         """Counts, throughput and live workers."""
+
+    async def history(self) -> list[Moment]:
+        """Throughput and latency as they were every 10 s in the last 10 minutes, oldest first."""
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A query of the small tables (kinds, definitions, deliveries), read-only."""

@@ -237,6 +237,15 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """What `Stats` would have told of throughput and latency at a time (microseconds since the epoch)."""
+
+    at: int
+    throughput: float
+    latency: Latency | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commits:
     """Commits by number, the trees they recorded something in or made, and the newest root that was looked at.
 

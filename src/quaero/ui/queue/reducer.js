@@ -2,7 +2,8 @@
 
 import { idAt, knownIds, noPages, withPage } from "../kit/pages.js";
 
-const HISTORY = 60; // samples behind a sparkline
+const HISTORY = 61; // moments behind a sparkline: the last ten minutes, and now
+const MOMENT_MS = 10_000;
 
 export const NO_FILTER = { status: [], kind: "", tag: "", q: "", since: "", order: "-created_at" };
 
@@ -18,7 +19,8 @@ export const initial = (filter = NO_FILTER) => ({
   allMatching: false,
   anchor: -1,
   stats: null,
-  history: { throughput: [], latency: [] },
+  history: [], // {moment, throughput, latency}, oldest first, one for every moment
+  skew: null, // by how much the server's clock is ahead of ours
 });
 
 /** A job known before gives way only to one that is as new or newer. */
@@ -50,7 +52,29 @@ function toggled(state, { index, range }) {
   return { ...state, selected, allMatching: false, anchor: index };
 }
 
-const sampled = (values, value) => (value === null || value === undefined ? values : [...values, value].slice(-HISTORY));
+/** The moment a time belongs to: the next one, for what is told of a moment is how it went until then. */
+const momentOf = (ms) => Math.ceil(ms / MOMENT_MS);
+
+/** The history up to a moment: what was told last still holds in those of which nothing was told. */
+function upTo(history, moment) {
+  const last = history.at(-1);
+  if (!last || last.moment >= moment) return history;
+  const missing = Math.min(moment - last.moment, HISTORY);
+  return history.concat(Array.from({ length: missing }, (_, i) => ({ ...last, moment: moment - missing + i + 1 }))).slice(-HISTORY);
+}
+
+/** The history with how it goes now. */
+function going(history, ms, stats) {
+  const now = { moment: momentOf(ms), throughput: stats.throughput, latency: latencyOf(stats) };
+  return upTo(history, now.moment).filter(({ moment }) => moment !== now.moment).concat(now).slice(-HISTORY);
+}
+
+/** The history as the server tells it, and what was heard since. */
+function told(history, moments) {
+  const known = moments.map(({ timestamp, ...stats }) => ({ moment: momentOf(Date.parse(timestamp)), throughput: stats.throughput, latency: latencyOf(stats) }));
+  const last = known.at(-1)?.moment ?? -Infinity;
+  return known.concat(history.filter(({ moment }) => moment > last)).slice(-HISTORY);
+}
 
 export function reduce(state, message) {
   switch (message.type) {
@@ -76,16 +100,20 @@ export function reduce(state, message) {
       return { ...state, allMatching: true };
     case "cleared":
       return { ...state, ...noSelection };
-    case "stats":
-      if (state.stats && message.stats.version < state.stats.version) return state;
-      return {
-        ...state,
-        stats: { ...state.stats, ...message.stats },
-        history: {
-          throughput: sampled(state.history.throughput, message.stats.throughput),
-          latency: sampled(state.history.latency, latencyOf(message.stats)),
-        },
-      };
+    case "stats": {
+      const { stats, now = Date.now() } = message;
+      if (state.stats && stats.version < state.stats.version) return state;
+      const next = { ...state, stats: { ...state.stats, ...stats } };
+      if (!stats.timestamp) return next; // asked for, not told: the history comes with it
+      const at = Date.parse(stats.timestamp);
+      return { ...next, history: going(state.history, at, stats), skew: at - now };
+    }
+    case "history":
+      return { ...state, history: told(state.history, message.moments) };
+    case "passed": {
+      const history = state.skew === null ? state.history : upTo(state.history, momentOf((message.now ?? Date.now()) + state.skew));
+      return history === state.history ? state : { ...state, history };
+    }
     case "failed":
       return { ...state, load: state.pages.byNumber.size ? state.load : "failed", trouble: message.trouble };
     default:

@@ -22,10 +22,11 @@ export function statusStrip({ toggle, workers }) {
     element,
     show({ stats, history, filter }) {
       for (const [status, one] of tiles) one.show(stats?.[status], filter.status.includes(status));
-      pace.show(stats ? `${rate(stats.throughput)}` : "–", "jobs/s", history.throughput);
+      pace.show(stats ? `${rate(stats.throughput)}` : "–", "jobs/s", history.map(({ throughput }) => throughput));
       const latency = stats && latencyOf(stats);
-      pickup.element.hidden = latency === null || latency === undefined;
-      pickup.show(duration(latency), "median", history.latency);
+      const lately = history.map(({ latency: then }) => then);
+      pickup.element.hidden = latency === null && lately.every((then) => then === null);
+      pickup.show(duration(latency), latency === null ? "" : "median", lately);
       const all = stats?.workers ?? [];
       setText(people.querySelector(".value"), stats ? count(all.length) : "–");
       setText(people.querySelector(".beside"), all.length === 1 ? all[0].host : "");
@@ -53,7 +54,7 @@ function measure(name) {
   const spark = sparkline();
   const value = h("span", { class: "value num" });
   const unit = h("span", { class: "unit" });
-  const element = h("div", { class: "tile measure" }, h("span", { class: "label", text: name }), h("span", { class: "figure" }, value, unit), spark);
+  const element = h("div", { class: "tile measure", title: "The last ten minutes" }, h("span", { class: "label", text: name }), h("span", { class: "figure" }, value, unit), spark);
   return {
     element,
     show(text, unitText, values) {

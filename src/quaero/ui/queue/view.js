@@ -9,7 +9,7 @@ import { failure, notice, skeleton } from "../kit/states.js";
 import { button } from "../kit/control.js";
 import "../kit/virtual.js";
 import { read } from "../live/api.js";
-import { subscribe, whileNotLive } from "../live/connection.js";
+import { standing, subscribe, whileNotLive } from "../live/connection.js";
 import { announce } from "../shell/announce.js";
 import { keys } from "../shell/keys.js";
 import { go, keep } from "../shell/router.js";
@@ -109,7 +109,9 @@ export function openQueue(main, { params }) {
 
   async function readStats() {
     try {
-      dispatch({ type: "stats", stats: await read("/api/queue/stats") });
+      const [stats, { moments }] = await Promise.all([read("/api/queue/stats"), read("/api/queue/history")]);
+      dispatch({ type: "stats", stats });
+      dispatch({ type: "history", moments });
     } catch (trouble) {
       complain(trouble);
     }
@@ -144,7 +146,10 @@ export function openQueue(main, { params }) {
     readAgain();
     readStats();
   });
-  const clock = setInterval(() => list.refresh(), 1_000);
+  const clock = setInterval(() => {
+    list.refresh();
+    if (standing().state === "live") dispatch({ type: "passed" });
+  }, 1_000);
 
   // --- doing
 
