@@ -62,3 +62,32 @@ def test_a_native_event_source_sees_every_line_once_and_stops_at_the_end(program
 
     bare_page.evaluate("([path]) => { window.later = new EventSource(path); }", [f"{path}{len(seqs)}"])
     bare_page.wait_for_function("window.later.readyState === EventSource.CLOSED")
+
+
+OPEN = """([name, path]) => {
+  const stream = window[name] = new EventSource(path);
+  stream.heard = [];
+  for (const kind of ["hello", "bye"]) stream.addEventListener(kind, () => stream.heard.push(kind));
+}"""
+
+
+def test_a_native_event_source_comes_back_to_a_server_that_had_no_room(tmp_path: Path, bare_page: Page) -> None:
+    program = Program(tmp_path, CONFIG + "[auth]\nrequired = true\nmax_streams = 1\n")
+    try:
+        token = program.run("token", "create", "Ana", "--scope", "viewer").stdout.strip()
+        _, address = program.up()
+        bare_page.set_extra_http_headers({"authorization": f"Bearer {token}"})
+        bare_page.goto(f"{address}/api/health")
+        path = "/api/service/logs/stream"
+
+        bare_page.evaluate(OPEN, ["first", path])
+        bare_page.wait_for_function("window.first.heard.includes('hello')")
+        bare_page.evaluate(OPEN, ["second", path])
+        bare_page.wait_for_function("window.second.heard.includes('bye')")
+        assert bare_page.evaluate("window.second.readyState !== EventSource.CLOSED")
+        assert bare_page.evaluate("!window.second.heard.includes('hello')")
+        bare_page.evaluate("window.first.close()")
+
+        bare_page.wait_for_function("window.second.heard.includes('hello')")
+    finally:
+        program.close()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any
 
 import pytest
@@ -33,7 +34,8 @@ from quaero.testing.factories import a_child, a_root, an_error, ended, progresse
 pytestmark = pytest.mark.anyio
 LONG = 10_000_000_000
 SOON = 2.0  # seconds of the promise
-ALARM = 15.0  # a busy machine may be late; a view that never converges is a bug
+ALARM = 15.0  # a busy machine may be late once, not most of the time; a view that never converges is a bug
+QUIETS = 5  # times at which the work pauses and every view must become equal
 QUICK = Settings(websocket=WebSocket(time_threshold=200_000))
 OPEN = ("pending", "running")
 
@@ -198,25 +200,28 @@ async def test_every_view_equals_the_store_once_it_is_quiet(store: SqlStore, see
         await viewer.come()
     work = Work(bench, parent, random)
 
-    for n in range(120):
-        await work.move()
-        if random.random() < 0.15:
-            viewer = random.choice(viewers)
-            await viewer.lose()
-            await viewer.come()
-        if n in (40, 80):
+    took = []
+    for quiet in range(QUIETS):
+        for _ in range(24):
+            await work.move()
+            if random.random() < 0.15:
+                viewer = random.choice(viewers)
+                await viewer.lose()
+                await viewer.come()
+            await asyncio.sleep(0)
+        if quiet in (1, 3):  # now it was also another gateway that everybody had to find
             for viewer in viewers:
                 viewer.apply_map()
             await stage.stop()
             await stage.start()
             for viewer in viewers:
                 await viewer.come()
-        await asyncio.sleep(0)
+            await work.move()
+        took.append(await last_to_converge(viewers, time.monotonic()))
 
-    quiet_since = time.monotonic()
-    took = await last_to_converge(viewers, quiet_since)
-    print(f"seed {seed}: every view equal after {took:.2f} s (promised: {SOON:g} s)")
+    print(f"seed {seed}: every view equal after {', '.join(f'{seconds:.2f}' for seconds in took)} s")
     await stage.stop()
+    assert median(took) <= SOON
 
 
 async def last_to_converge(viewers: list[Viewer], since: float) -> float:

@@ -5,7 +5,9 @@ import json
 import os
 import random
 import signal
+import time
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ from tests.integration.program import CONFIG, Program, http, wait_for
 from tests.integration.reading import Reader, cutting_proxy, stored_entries
 
 pytestmark = pytest.mark.anyio
+SOON = 2.0  # seconds of the promise
 TALKATIVE = {"worker_count": 12, "log_count": 250, "log_delay_ms": 12, "failure_rate": 0.2}
 
 
@@ -98,20 +101,53 @@ async def test_a_deleted_tree_with_a_cursor_is_told_in_the_stream(program: Progr
             assert answer.status == 404
 
 
-async def test_draining_says_bye_and_leaves_soon(program: Program) -> None:
+async def test_draining_tells_every_viewer_within_two_seconds_and_they_come_back_apart(program: Program) -> None:
     up, address = program.up()
     job_id = submit(address, worker_count=1, log_count=1_000, log_delay_ms=500)
-    async with aiohttp.ClientSession() as session, session.get(f"{address}/api/jobs/{job_id}/logs/stream") as answer:
-        wait_for(lambda: gateways(program), "a gateway")
-        end_one(program, signal.SIGTERM)
-        began = asyncio.get_running_loop().time()
-        told = b""
-        while data := await answer.content.readany():
-            told += data
-        assert asyncio.get_running_loop().time() - began < 4
-    bye = told.rpartition(b"event: bye\ndata: ")[2]
-    assert 0 < json.loads(bye)["retry_ms"] <= 3_000
+    took: list[float] = []
+    while len(took) < 3 and sum(seconds <= SOON for seconds in took) < 2:  # a busy machine may be late once
+        took.append(await told_of_the_drain(program, address, job_id))
+
+    assert median(took) <= SOON, took
     assert up.process.poll() is None
+
+
+async def told_of_the_drain(program: Program, address: str, job_id: str) -> float:
+    """Stop the gateway under many viewers; seconds from the signal to the end of the last one's connection."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        [gateway] = wait_for(lambda: gateways(program), "a gateway")
+        streams = [await session.get(f"{address}/api/jobs/{job_id}/logs/stream") for _ in range(30)]
+        sockets = [await session.ws_connect(f"{address}/ws") for _ in range(15)]
+        for stream in streams:
+            await stream.content.readuntil(b"event: hello")
+        for socket in sockets:
+            await socket.receive()
+        began = time.monotonic()
+        os.kill(gateway, signal.SIGTERM)
+        byes = await asyncio.gather(*map(stream_bye, streams), *map(socket_bye, sockets))
+        took = time.monotonic() - began
+    waits = [bye["retry_ms"] for bye in byes]
+    assert all(0 < wait <= 3_000 for wait in waits)
+    assert len(set(waits)) > len(waits) // 2  # not all at once
+    wait_for(lambda: gateway not in gateways(program) and gateways(program), "the next gateway")
+    wait_for(lambda: http("GET", f"{address}/api/health")[0] == 200, "its answer")
+    return took
+
+
+async def stream_bye(answer: aiohttp.ClientResponse) -> dict[str, int]:
+    """What a stream said last before it ended."""
+    told = await answer.content.read()
+    bye: dict[str, int] = json.loads(told.rpartition(b"event: bye\ndata: ")[2])
+    return bye
+
+
+async def socket_bye(socket: aiohttp.ClientWebSocketResponse) -> dict[str, int]:
+    """What a WebSocket said last before it was closed."""
+    said = [message.json() async for message in socket if message.type is aiohttp.WSMsgType.TEXT]
+    assert socket.close_code == 1012
+    assert said[-1]["type"] == "bye"
+    bye: dict[str, int] = said[-1]["payload"]
+    return bye
 
 
 async def test_gateways_alone_serve_what_workers_alone_do(tmp_path: Path) -> None:

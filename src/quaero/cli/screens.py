@@ -6,6 +6,7 @@ answers a key with the screen to go to, or None to stay. Text of jobs is cleaned
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,11 +18,13 @@ from quaero.domain.printable import one_line
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from quaero.client import AsyncClient, Entry, Job
     from quaero.client.models import StepState, Tally
 
 KEPT_LINES = 2_000
+SHOWN_CHILDREN = SHOWN_FAILURES = 3
 LEVELS = ("debug", "info", "warn", "error")
 BAR = 24
 
@@ -114,6 +117,7 @@ class TreeScreen:
         self._id = job_id
         self._job: Job | None = None
         self._errors: list[dict[str, Any]] = []
+        self._running: list[Job] = []
         self._lines: deque[Entry] = deque(maxlen=KEPT_LINES)
         self._level = "info"
         self._back = 0  # lines scrolled back
@@ -123,8 +127,18 @@ class TreeScreen:
         """Ask for the job and its failures; the log comes by itself."""
         self._job = await self._client.job(self._id)
         self._errors = await self._client.errors(self._id)
+        self._running = await self._quietest(self._job)
         if self._following is None:
             self._following = asyncio.create_task(self._follow(self._level))
+
+    async def _quietest(self, job: "Job") -> "list[Job]":
+        """Children that run now, those that said nothing for longest first: of the job, or of its steps."""
+        parents = [step.id for step in job.steps or () if step.tally.running] or [job.id]
+        pages = [
+            await self._client.children_page(parent, order="-silent", limit=SHOWN_CHILDREN)
+            for parent in (parents[:SHOWN_CHILDREN] if job.tally.running else ())
+        ]
+        return [child for page in pages for child in page.items][:SHOWN_CHILDREN]
 
     async def _follow(self, level: str) -> None:
         with suppress(QuaeroError):  # deleted meanwhile: the next look tells
@@ -133,7 +147,7 @@ class TreeScreen:
                 self._back += len(page) if self._back else 0  # who scrolled back stays where he is
 
     def draw(self, width: int, height: int) -> "list[RenderableType]":
-        """Head, bars and failures first; the log has the lines that are left."""
+        """Head, bars, what runs and what failed first; the log has the lines that are left."""
         from rich.text import Text
 
         job = self._job
@@ -146,12 +160,24 @@ class TreeScreen:
         )
         head.no_wrap, head.overflow = True, "ellipsis"
         steps = (job.steps or [])[: max(1, height // 3)]
-        failures = [
-            Text(f"{group['count']:,} × {one_line(group['message'], width)}", style="red", no_wrap=True)
-            for group in self._errors[:3]
-        ]
-        lines = self._tail(max(0, height - 2 - max(1, len(steps)) - len(failures)))
-        return [head, _bars(job, steps, min(BAR, width // 3)), *failures, Text("─" * width, style="dim"), *lines]
+        children = [*self._told_running(), *self._told_failed()]
+        lines = self._tail(max(0, height - 2 - max(1, len(steps)) - len(children)))
+        return [head, _bars(job, steps, min(BAR, width // 3)), *children, Text("─" * width, style="dim"), *lines]
+
+    def _told_running(self) -> "Iterator[Text]":
+        from rich.text import Text
+
+        if self._running:
+            names = ", ".join(f"{one_line(job.name or job.kind, 40)} (job {job.id})" for job in self._running)
+            yield Text(f"running, quietest first: {names}", style="cyan", no_wrap=True, overflow="ellipsis")
+
+    def _told_failed(self) -> "Iterator[Text]":
+        from rich.text import Text
+
+        for group in self._errors[:SHOWN_FAILURES]:
+            example = "".join(f" (job {job_id})" for job_id in group["example_job_ids"][:1])
+            text = f"{group['count']:,} ×{example} {one_line(group['message'], 400)}"
+            yield Text(text, style="red", no_wrap=True, overflow="ellipsis")
 
     def _tail(self, n: int) -> "list[RenderableType]":
         from rich.text import Text

@@ -106,10 +106,31 @@ async def test_a_tree_shows_its_steps_its_failures_and_its_log_live(client: Asyn
 
     assert "News (job 1)" in text
     assert "crawl" in text
-    assert "1 × no such page" in text
+    assert f"1 × (job {step.id}) no such page" in text
     assert "hello" in text
     assert "\x1b" not in text
     await screen.leave()
+
+
+@pytest.mark.anyio
+async def test_a_tree_names_the_children_that_run_the_quietest_first(client: AsyncClient, hand: Hand) -> None:
+    root = await hand.submit("parent")
+    (parent,) = await hand.take()
+    await hand.begin(parent)
+    await hand.spawn(parent, 6)
+    children = await hand.take(5)
+    for child in children:
+        await hand.begin(child)
+    for child in children[:2]:
+        await hand.begin(child, "still here")
+    screen = TreeScreen(client, str(root))
+    await screen.refresh()
+
+    text = "\n".join(drawn(screen))
+    await screen.leave()
+
+    named = ", ".join(f"fetch (job {child.id})" for child in children[2:])
+    assert f"running, quietest first: {named}" in text
 
 
 @pytest.mark.anyio
