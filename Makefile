@@ -53,7 +53,7 @@ bench-ui: $(VENV)/.bench browser ## Print the page's figures in a real browser (
 	@$(BIN)/python -m bench --only page $(ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev ## Kill, hang and stop it on purpose; ten minutes (CHAOS_SEED=7 repeats a storm)
+chaos: $(VENV)/.dev pgbouncer ## Kill, hang and stop it on purpose; ten minutes (CHAOS_SEED=7 repeats a storm)
 	@$(BIN)/python -m pytest tests/chaos --timeout=1800 $(ARGS)
 
 .PHONY: mutations
@@ -112,6 +112,16 @@ redis:
 	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing Redis ..."; apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null; fi
+
+# Chaos runs once through PgBouncer from the system. As root it is installed (never as a service that is used); anyone
+# else is told how.
+.PHONY: pgbouncer
+pgbouncer:
+	@if ! PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing PgBouncer ..."; apt-get update -qq; \
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer >/dev/null; \
+		else echo "The chaos tests need PgBouncer (Debian: apt install pgbouncer)." >&2; exit 1; fi; fi
 
 # Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
 .PHONY: browser

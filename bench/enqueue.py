@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 import msgspec
 
@@ -31,7 +32,7 @@ async def _one_by_one(n: int, callers: int, name: str) -> Samples:
     with folder() as place:
         commits = 0
 
-        def committed() -> None:
+        def committed(trees: Collection[int], work: bool) -> None:
             nonlocal commits
             commits += 1
 

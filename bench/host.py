@@ -8,6 +8,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -37,9 +38,9 @@ class Host:
         )
         self.stop = asyncio.Event()
 
-    def _committed(self) -> None:
+    def _committed(self, trees: Collection[int], work: bool) -> None:
         self.commits += 1
-        self.bell.ring()
+        self.bell.ring(trees, work)
 
     async def push(self) -> None:
         """Be a worker that tells clients itself (`pushing.py`)."""

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -28,8 +29,8 @@ class LocalDoorbell:
         self._others: list[str] = []
         self._seen_at = -1
 
-    def ring(self) -> None:
-        """Tell every other listener of this store."""
+    def ring(self, trees: Collection[int] = (), work: bool = True) -> None:
+        """Tell every other listener of this store, whatever it heeds: a datagram costs next to nothing."""
         for other in self._listeners():
             try:
                 self._socket.sendto(b"!", other)
@@ -56,6 +57,9 @@ class LocalDoorbell:
             while self._socket.recv(64):
                 pass
         self._rung.set()
+
+    def heed(self, trees: Collection[int], work: bool) -> None:
+        """Everything wakes it."""
 
     async def wait(self, timeout: float) -> bool:
         """Return True when somebody rang since the last wait, False after `timeout` seconds."""

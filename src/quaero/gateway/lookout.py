@@ -31,10 +31,12 @@ class Lookout:
         self._seen: dict[int, Mark | None] = {}
         self._watchers: dict[int, list[Moved]] = {}
         self._wanted = asyncio.Event()
+        self._is_other = False  # others are watched than the doorbell knows
         self.looks = 0
 
     def watch(self, job_id: int, moved: Moved) -> None:
         """Call `moved` now and then: soon for the first time, and whenever the row has moved."""
+        self._is_other = self._is_other or job_id not in self._watchers
         self._watchers.setdefault(job_id, []).append(moved)
         self._seen.pop(job_id, None)
         self._wanted.set()
@@ -45,15 +47,20 @@ class Lookout:
         if moved in watchers:
             watchers.remove(moved)
         if not watchers:
+            self._is_other = True
             self._watchers.pop(job_id, None)
             self._seen.pop(job_id, None)
 
     async def run(self) -> None:
         """Look for as long as anybody watches; ends when cancelled."""
         while True:
+            if self._is_other:
+                self._is_other = False
+                self._bell.heed(list(self._watchers), False)
             if not self._watchers:
                 self._wanted.clear()
                 await self._wanted.wait()
+                continue
             began = self._clock.monotonic()
             try:
                 await self._look()

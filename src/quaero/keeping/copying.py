@@ -12,7 +12,7 @@ from quaero.keeping.files import require_file
 from quaero.storage.doctor import examine
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
-from quaero.storage.postgres.trouble import check_server, named, translated
+from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.sqlite import connect, database_path
 from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlitetrouble import translated as translated_file
@@ -37,7 +37,6 @@ def copy(source: str, target: str, tell: Callable[[str], None]) -> int:
 
 def _copy(read: SqliteConnection, write: PostgresConnection, tell: Callable[[str], None]) -> int:
     now = SystemClock().now()
-    check_server(write)
     migrate(write, "postgres")
     read.handle.execute("begin")
     _require_quiet(read, now)

@@ -7,7 +7,7 @@ A batch that raised is rolled back and run again script by script, so a bad one 
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +15,14 @@ from typing import Any, Protocol
 from quaero.domain.errors import StoreLocked, StoreUnavailable
 
 MAX_BATCH = 256
+
+OnCommit = Callable[[Collection[int], bool], None]
+"""Told of every commit that changed something, on the writer's thread: the trees in which something was recorded, and
+whether there is something new to do or to stop."""
+
+
+def tell_nobody(trees: Collection[int], work: bool) -> None:
+    """Nobody wants to know of commits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class JournalWriter:
         self._runs: dict[int, _Run] = {}
         self._singles: list[int] = []  # trees of one job whose whole journal this transaction writes
         self._size = 0
+        self.trees: set[int] = set()  # in which anything was recorded
 
     def note(self, job: Job, note: Note) -> None:
         """Append a note; a change of status carries its parent's tally as of now."""
@@ -172,6 +173,7 @@ class JournalWriter:
         rows = [(root_id, 1, 2, block_id, now, now, _INFO) for root_id in alone]
         rows += [(r.root.id, r.first, r.root.journal_head, block_id, r.t0, r.t1, r.levels) for r in runs]
         db.run_many("insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)", rows)
+        self.trees.update(alone, (run.root.id for run in runs))
         self._runs = {}
         self._singles = []
         self._size = 0

@@ -33,6 +33,7 @@ class Lanes:
         self.ready: dict[int, int] = defaultdict(int)
         self.uses: dict[int, int] = defaultdict(int)
         self._taken: set[int] = set()
+        self.has_grown = False  # more is ready, or may be taken, than before
 
     def lane(self, job: Job) -> int:
         """The lane this job queues in, made if new. A lane's id is the id of the first job that needed it.
@@ -98,6 +99,7 @@ class Lanes:
 
     def move(self, lanes: dict[int, int], uses: dict[int, int], taken: set[int]) -> None:
         """Store new lanes; gather what moves in those that are there, and how the use of limits moves."""
+        self.has_grown = self.has_grown or any(n > 0 for n in lanes.values()) or any(n < 0 for n in uses.values())
         self._save_new(lanes)
         for lane_id, n in lanes.items():
             self.ready[lane_id] += n

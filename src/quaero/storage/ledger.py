@@ -8,7 +8,7 @@ statements however many jobs moved.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -114,6 +114,16 @@ class SqlLedger(LeafMap):
     def tell(self, event: Event) -> None:
         """Hand an event to its subscribers, if it has any."""
         self._extras.tell(event)
+
+    @property
+    def trees(self) -> Collection[int]:
+        """The trees in whose journals this transaction has stored something."""
+        return self._journal.trees
+
+    @property
+    def has_work(self) -> bool:
+        """Whether others may have something to do, or to stop, because of this transaction."""
+        return self.queues.has_grown or bool(self._cancel_lists)
 
     @property
     def is_shared(self) -> bool:

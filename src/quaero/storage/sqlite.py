@@ -8,7 +8,7 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from quaero.domain.entries import Level
 from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreUnsafe
 from quaero.failpoints import failpoint
 from quaero.storage.connection import Connection
+from quaero.storage.groupcommit import OnCommit, tell_nobody
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.locks import WholeStore
 from quaero.storage.memory import Memory
@@ -113,7 +114,7 @@ class SqliteWriter:
         writer: str,
         child_level: Level,
         rng: random.Random,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: OnCommit = tell_nobody,
         vfs: str | None = None,
     ) -> None:
         check_version()
@@ -198,8 +199,9 @@ class SqliteWriter:
                 raise
             changed = self.db.handle.total_changes() != changes
             ledger.remember()
+        moved = ledger.trees, ledger.has_work
         ledger.release()
-        self._committed(changed)
+        self._committed(changed, *moved)
         return answer
 
     def _note_size(self, _: apsw.Connection, name: str, pages: int) -> int:
@@ -230,12 +232,12 @@ class SqliteWriter:
         before, self._data_version = self._data_version, version
         return bool(version == before)
 
-    def _committed(self, changed: bool) -> None:
+    def _committed(self, changed: bool, trees: Collection[int], has_work: bool) -> None:
         """Tell of a commit. Whatever goes wrong here, the answer stands: it must not look as if nothing was written."""
         try:
             failpoint("commit.after")
             if changed:
-                self._on_commit()
+                self._on_commit(trees, has_work)
         except Exception as error:
             log.warning("%s: a commit could not be told of, it will be found: %s", self.path, error)
 

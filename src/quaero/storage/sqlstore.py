@@ -18,7 +18,7 @@ from quaero.domain.errors import InvalidInput
 from quaero.domain.job import Job
 from quaero.storage import childcodes, childmap, commits, history, joblists, journalreads, reads, stretches, upkeep
 from quaero.storage.connection import Connection, Row
-from quaero.storage.groupcommit import GroupCommit, Transactions
+from quaero.storage.groupcommit import GroupCommit, OnCommit, Transactions, tell_nobody
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.port import (
     Breakdown,
@@ -79,7 +79,7 @@ class SqlStore:
         *,
         clock: Clock | None = None,
         child_changes: Level = Level.DEBUG,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: OnCommit = tell_nobody,
         vfs: str | None = None,
         rng: Random | None = None,
     ) -> "SqlStore":

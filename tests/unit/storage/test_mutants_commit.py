@@ -3,7 +3,7 @@
 `make mutations` breaks each of these rules in a copy of the source and shows that a test here, or beside it, fails.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ async def test_a_parent_that_still_runs_does_not_close_with_its_last_child(bench
 
 
 async def test_what_was_committed_is_not_run_again_because_nobody_could_be_told(tmp_path: Path) -> None:
-    def deaf() -> None:
+    def deaf(trees: Collection[int], work: bool) -> None:
         raise FileNotFoundError("the doorbell's folder was tidied away")
 
     clock = FakeClock()

@@ -10,7 +10,7 @@ from quaero.domain.errors import StoreUnavailable
 from quaero.doorbell.port import Doorbell
 from quaero.storage.port import Store
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 
 
 class Stir(Protocol):

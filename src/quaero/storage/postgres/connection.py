@@ -1,7 +1,7 @@
 """One PostgreSQL connection, in the ledger's words: `?` for parameters, lists as one parameter, plain rows.
 
-Statements are prepared by the driver at their second use and named at the protocol's level, which PgBouncer (1.21 or
-newer) keeps apart in transaction mode. Nothing here lives longer than a transaction: no settings, no temporary tables.
+Statements are prepared by the driver at their second use, but not behind a pooler that would mix them up. Nothing else
+here lives longer than a transaction: no settings, no temporary tables.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from quaero.storage.postgres.arrays import (
     TextsDumper,
 )
 from quaero.storage.postgres.bulk import Bulk, Columns, translate
+from quaero.storage.postgres.greeting import greet
 from quaero.storage.postgres.words import PostgresWords
 
 CONNECT_SECONDS = 10
@@ -64,9 +65,7 @@ def _context() -> _Context:
 
 
 class PostgresConnection:
-    """Implements `storage.connection.Connection` over psycopg."""
-
-    dialect = PostgresWords()
+    """Implements `storage.connection.Connection` over psycopg. Raises StoreUnsafe for a server that is not fit."""
 
     def __init__(self, url: str) -> None:
         self.handle = psycopg.connect(
@@ -77,6 +76,15 @@ class PostgresConnection:
             application_name="quaero",
             context=_context(),
         )
+        self.handle.add_notify_handler(_not_for_us)
+        try:
+            greeting = greet(self.handle)
+        except BaseException:
+            self.handle.close()
+            raise
+        if not greeting.prepares:
+            self.handle.prepare_threshold = None
+        self.dialect = PostgresWords(greeting.collation)
         self._cursor = psycopg.RawCursor(self.handle)
         self._is_pipelined = False
         self._columns: Columns | None = None
@@ -189,6 +197,10 @@ class PostgresConnection:
     def close(self) -> None:
         """Let go of the server."""
         self.handle.close()
+
+
+def _not_for_us(_: psycopg.Notify) -> None:
+    """A pooler may lend a session in which another client listened; the driver would keep what is heard for ever."""
 
 
 @lru_cache(1_000)

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors in our words, and a server that is fit for a store. No message carries a password."""
+"""PostgreSQL's errors in our words. No message carries a password."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,9 +8,6 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from quaero.domain.errors import InvalidInput, QuaeroError, StoreFull, StoreLocked, StoreUnavailable, StoreUnsafe
-from quaero.storage.postgres.connection import PostgresConnection
-
-OLDEST = 150_000
 
 
 def named(url: str) -> str:
@@ -20,15 +17,6 @@ def named(url: str) -> str:
     except psycopg.ProgrammingError:
         raise InvalidInput("store URL: write postgresql://USER@HOST:PORT/DATABASE") from None
     return f"{parts.get('dbname') or 'the default database'} on {parts.get('host') or 'this machine'}"
-
-
-def check_server(db: PostgresConnection) -> None:
-    """Raise StoreUnsafe for a server that is too old or does not keep every character."""
-    info = db.handle.info
-    if info.server_version < OLDEST:
-        raise StoreUnsafe(f"PostgreSQL {info.server_version // 10_000} is too old: Quaero needs 15 or newer")
-    if info.parameter_status("server_encoding") != "UTF8":
-        raise StoreUnsafe("the database's encoding is not UTF8: make one with `create database ... encoding 'UTF8'`")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from quaero.storage.connection import Connection
 
 
 class PostgresWords:
-    """Implements `storage.dialect.Dialect`."""
+    """Implements `storage.dialect.Dialect`. `collation`: what knows letters beyond ASCII, if the database does not."""
 
     tables = "select tablename::text from pg_tables where schemaname = any(current_schemas(false))"
     begin_migration = "begin; select pg_advisory_xact_lock(7095313245570)"
@@ -16,9 +16,13 @@ class PostgresWords:
     steady = " for share skip locked"
     pinned = " for key share"
 
+    def __init__(self, collation: str) -> None:
+        self._collation = f" collate {collation}" if collation else ""
+
     def holds(self, text: str, q: str) -> tuple[str, list[Any]]:
         """True when the expression `text` contains `q`, whatever its case."""
-        return f"strpos(lower({text}), lower(?)) > 0", [q]
+        by = "" if q.isascii() else self._collation
+        return f"strpos(lower(({text}){by}), lower(?{by})) > 0", [q]
 
     def tagged(self, column: str) -> str:
         """True when the JSON array in `column` has the element bound to its one `?`."""

@@ -23,12 +23,13 @@ from quaero.domain.entries import Level
 from quaero.domain.errors import StoreLocked, StoreUnavailable
 from quaero.failpoints import failpoint
 from quaero.storage.connection import Connection
+from quaero.storage.groupcommit import OnCommit, tell_nobody
 from quaero.storage.ledger import SqlLedger
 from quaero.storage.memory import Memory
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
-from quaero.storage.postgres.trouble import check_server, named, translated
+from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.rotation import Rotation
 
 log = logging.getLogger("quaero.storage")
@@ -59,7 +60,7 @@ class PostgresWriter:
         writer: str,
         child_level: Level,
         rng: random.Random,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: OnCommit = tell_nobody,
     ) -> None:
         self.url = url
         self.name = named(url)
@@ -78,7 +79,6 @@ class PostgresWriter:
         with translated(self.name):
             self._db = PostgresConnection(url)
             try:
-                check_server(self._db)
                 migrate(self._db, "postgres")
             except BaseException:
                 self._db.close()
@@ -135,7 +135,7 @@ class PostgresWriter:
             raise
         self._commit(db, number)
         ledger.remember()
-        self._committed(number is not None)
+        self._committed(ledger, number is not None)
         return answer
 
     def _roll_back(self, db: PostgresConnection) -> None:
@@ -169,12 +169,12 @@ class PostgresWriter:
             self._pause(min(run + 3, 9))
         raise StoreUnavailable(f"{self.name}: the server was lost during a commit and does not say what became of it")
 
-    def _committed(self, changed: bool) -> None:
+    def _committed(self, ledger: SqlLedger, changed: bool) -> None:
         """Tell of a commit. Whatever goes wrong here, the answer stands: it must not look as if nothing was written."""
         try:
             failpoint("commit.after")
             if changed:
-                self._on_commit()
+                self._on_commit(ledger.trees, ledger.has_work)
         except Exception as error:
             log.warning("%s: a commit could not be told of, it will be found: %s", self.name, error)
 
