@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NoReturn
 
 import msgspec
@@ -171,6 +171,7 @@ def _leave_fenced(reason: str) -> NoReturn:
 
 async def _serve(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.Event) -> None:
     """Serve the gateway on the inherited socket until `until` is set."""
+    from quaero.gateway.registration import address_of, registered
     from quaero.gateway.server import serve
     from quaero.gateway.state import Gateway
 
@@ -181,9 +182,13 @@ async def _serve(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.E
     gateway = Gateway(store, order.version, settings=order.settings, bell=bell)
     service = ServiceLog(store, gateway.clock)
     _pass_on(service, order.news)
-    async with service:
-        with heard(service, "gateway", make_mask(order.settings)):
-            await serve(gateway, listener, stop=until, on_ready=_tell_ready)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(service)
+        stack.enter_context(heard(service, "gateway", make_mask(order.settings)))
+        if is_postgres(order.settings.store.url):
+            address = address_of(listener)
+            await stack.enter_async_context(registered(store, gateway.instance_id, address, gateway.clock))
+        await serve(gateway, listener, stop=until, on_ready=_tell_ready)
 
 
 def _pass_on(service: ServiceLog, news: list[Line]) -> None:

@@ -1,10 +1,13 @@
 """Which way leads to the jobs: a server by its address, the server that runs on a store, or else the store itself.
 
-A server that runs on a file says so in a file beside it, `<store>.server`; one whose server is gone is not believed.
+A server that runs on a file says so in a file beside it, `<store>.server`; gateways of a store that many machines share
+are registered in it. Neither is believed unless the server answers; one of a shared store must also let us in, for who
+reaches the store needs no server.
 """
 
 import asyncio
 import os
+import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +16,12 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from quaero.client.transport import Transport, Unreachable
-from quaero.domain.errors import InvalidInput, NotFound
+from quaero.domain.errors import InvalidInput, NotFound, StoreUnavailable
 from quaero.settings import Settings, load
 
 SIGN_SECONDS = 5.0  # within which a server that a sign names must answer to be believed
+REGISTERED_SECONDS = 2.0  # the same for one of a shared store, which can be used without it
+MOST_ASKED = 8
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -24,6 +29,25 @@ class Sign(msgspec.Struct, frozen=True):
 
     url: str
     pid: int
+
+
+class _Gateway(msgspec.Struct):
+    url: str
+    host: str
+
+    @property
+    def may_be_reached(self) -> bool:
+        """Not if it is another machine's loopback."""
+        name = urlsplit(self.url).hostname or ""
+        return self.host == socket.gethostname() or not (name == "::1" or name.startswith("127."))
+
+
+class _Gateways(msgspec.Struct):
+    gateways: list[_Gateway]
+
+
+class _Version(msgspec.Struct):
+    incarnation: str
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +77,47 @@ async def transport_of(way: Way) -> Transport:
         return _over_http(_checked(way.server), way)
     sign = read_sign(way.settings.store.url)
     if sign is not None:
-        there = _over_http(sign.url, way)
-        if await _answers(there):
-            return there
-        await there.close()
-    return await _inside(way)
+        signed = _over_http(sign.url, way)
+        if await _answers(signed):
+            return signed
+        await signed.close()
+    inside = await _inside(way)
+    registered = await _registered(inside, way) if _file_of(way.settings.store.url) is None else None
+    if registered is None:
+        return inside
+    await inside.close()
+    return registered
+
+
+async def _registered(inside: Transport, way: Way) -> Transport | None:
+    """A gateway that is registered in a shared store, of those that answer the first."""
+    told = await inside.ask("GET", "/api/gateways")
+    rows = msgspec.json.decode(told.body, type=_Gateways).gateways if told.status == 200 else []
+    asked = [_over_http(row.url, way) for row in rows[:MOST_ASKED] if row.may_be_reached]
+    trying = {asyncio.create_task(_serves_the_same(there, inside)): there for there in asked}
+    found: Transport | None = None
+    waiting = set(trying)
+    while waiting and found is None:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        found = next((trying[task] for task in done if task.result()), None)
+    for task in waiting:
+        task.cancel()
+    for there in asked:
+        if there is not found:
+            await there.close()
+    return found
+
+
+async def _serves_the_same(there: Transport, inside: Transport) -> bool:
+    """Whether this server answers, lets us in, goes on serving, and has this very store."""
+    if not await _answers(there, REGISTERED_SECONDS):
+        return False
+    try:
+        versions = [await way.ask("GET", "/api/version") for way in (there, inside)]
+        theirs, ours = (msgspec.json.decode(reply.body, type=_Version).incarnation for reply in versions)
+    except (Unreachable, msgspec.MsgspecError):
+        return False
+    return theirs == ours
 
 
 def _over_http(server: str, way: Way) -> Transport:
@@ -72,13 +132,18 @@ async def _inside(way: Way) -> Transport:
     path = _file_of(way.settings.store.url)
     if not way.make and path is not None and not path.is_file():
         raise NotFound(f"there is no store at {path}: name another with --store, or make it with `quaero init`")
-    return await InsideTransport.open(way.settings)
+    try:
+        return await InsideTransport.open(way.settings)
+    except StoreUnavailable as away:
+        if path is not None or type(away) is not StoreUnavailable:  # what is there but unsafe is no better elsewhere
+            raise
+        raise StoreUnavailable(f"{away}; a server of it can be asked instead: --server or QUAERO_SERVER") from None
 
 
-async def _answers(transport: Transport) -> bool:
+async def _answers(transport: Transport, seconds: float = SIGN_SECONDS) -> bool:
     """Whether a server of ours is there and goes on serving; one that wants a credential is, one that stops is not."""
     try:
-        async with asyncio.timeout(SIGN_SECONDS):
+        async with asyncio.timeout(seconds):
             reply = await transport.ask("GET", "/api/version")
             ready = await transport.ask("GET", "/api/ready")
     except (Unreachable, TimeoutError):

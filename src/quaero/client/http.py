@@ -20,7 +20,7 @@ class HttpTransport:
 
     def __init__(self, url: str, token: str | None, tls: ssl.SSLContext | None) -> None:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._url = url
+        self.url = url
         self._session = aiohttp.ClientSession(
             url,
             headers=headers,
@@ -58,7 +58,7 @@ class HttpTransport:
         await self._session.close()
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"no answer from {self._url}: {_reason(error)}")
+        return Unreachable(f"no answer from {self.url}: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ import msgspec
 
 from quaero.domain.wire import rfc3339
 from quaero.gateway.queue import QueueStats, get_stats
+from quaero.gateway.registration import list_gateways
 from quaero.gateway.routing import Routes
 from quaero.gateway.state import Gateway
 
@@ -52,6 +53,21 @@ class KindList(msgspec.Struct, frozen=True):
     kinds: list[KindLine]
 
 
+class GatewayLine(msgspec.Struct, frozen=True):
+    """A gateway process that said it serves; `url` is how its machine is reached by others, as far as it knows."""
+
+    server_instance_id: str
+    url: str
+    host: str
+    seen_at: str
+
+
+class GatewayList(msgspec.Struct, frozen=True):
+    """Gateways of a store that many machines share, the newest word first. One on a file is listed nowhere."""
+
+    gateways: list[GatewayLine]
+
+
 @routes.get("/api/status")
 async def get_status(gateway: Gateway) -> ServerStatus:
     """This server and its queue as a whole."""
@@ -77,6 +93,13 @@ async def get_status(gateway: Gateway) -> ServerStatus:
         definitions=DefinitionCounts(total, enabled, scheduled, unrunnable),
         deliveries_waiting=waiting,
     )
+
+
+@routes.get("/api/gateways")
+async def get_gateways(gateway: Gateway) -> GatewayList:
+    """Where else this store is served."""
+    rows = await list_gateways(gateway.store, gateway.clock.now())
+    return GatewayList([GatewayLine(row.instance, row.url, row.host, rfc3339(row.seen_at)) for row in rows])
 
 
 @routes.get("/api/kinds")

@@ -19,7 +19,7 @@ from quaero.client.inside import InsideTransport
 from quaero.client.models import Entry, Job
 from quaero.client.transport import NotAllowed, Unreachable
 from quaero.domain.access import Access, new_key
-from quaero.domain.errors import Conflict, InvalidInput, NotFound, UnknownKind
+from quaero.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, UnknownKind
 from quaero.domain.wire import WireEntry, WireJob
 from quaero.gateway.auth.tokens import add_token
 from quaero.storage.sqlstore import SqlStore
@@ -151,6 +151,11 @@ async def test_no_server_at_an_address_is_told() -> None:
     with pytest.raises(InvalidInput, match="http://HOST:PORT"):
         async with AsyncClient("http://127.0.0.1:9/api"):
             pass
+
+
+async def test_who_cannot_reach_a_shared_store_is_told_of_the_other_way() -> None:
+    with pytest.raises(StoreUnavailable, match=r"cannot be reached: .*; a server of it can be asked .*--server or"):
+        await AsyncClient("postgresql://nobody@127.0.0.1:1/x").jobs_page()
 
 
 async def test_a_client_without_an_address_goes_where_the_environment_says(
