@@ -27,12 +27,13 @@ from quaero.gateway.following import Following
 from quaero.gateway.kin import Kin
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.pace import Pace
-from quaero.gateway.parts import Part, part
+from quaero.gateway.parts import part
 from quaero.gateway.remembered import Remembered
 from quaero.gateway.scope import Scope, job_scope, level_of, service_scope
 from quaero.gateway.selection import Selection
 from quaero.gateway.tail import Changes, Tail
 from quaero.gateway.told import VERSION, Hello, Mode
+from quaero.gateway.turns import Turns
 from quaero.gateway.view import View
 from quaero.storage.port import EntryFilter, Store, StretchPage
 
@@ -120,7 +121,7 @@ class Feed:
             if tail.is_broken:
                 raise StoreUnavailable(f"the feed of tree {scope.root_id} broke off: try again")
             start = await self._start(tail, view, cursor, limit, closed_too)
-            return Following(self, view, start)
+            return self._begin(view, start)
 
     def follow_deleted(self, job_id: int, cursor: str) -> Following | None:
         """A gap and the end, for whoever comes back to a tree that was deleted. None for a strange cursor."""
@@ -132,7 +133,14 @@ class Feed:
         view = View(scope, self.kin, given.seq + 1, tree, self.clock.monotonic())
         view.tell(None)
         self._deleted.append(view)
-        return Following(self, view, Start(given.seq, "resume", given.seq, given.seq))
+        return self._begin(view, Start(given.seq, "resume", given.seq, given.seq))
+
+    def _begin(self, view: View, start: Start) -> Following:
+        interval = round(self.pace.least * 1_000)
+        hello = Hello(VERSION, start.head, start.oldest, start.mode, interval, self._store.incarnation)
+        following = Following(self, view, start, part("hello", hello))
+        view.add(following)
+        return following
 
     async def _start(self, tail: Tail, view: View, cursor: str | None, limit: int, closed_too: bool) -> Start:
         mode: Mode = "tail"
@@ -190,11 +198,6 @@ class Feed:
                 )
             return tail
 
-    def hello(self, start: Start) -> Part:
-        """The first part of a viewer."""
-        interval = round(self.pace.least * 1_000)
-        return part("hello", Hello(VERSION, start.head, start.oldest, start.mode, interval, self._store.incarnation))
-
     async def read_behind(self, root_id: int, after: int, upto: int, limit: int) -> StretchPage:
         """Older stretches, for one who lags: few at a time, and never before those who do not."""
         async with self._behind:
@@ -237,13 +240,16 @@ class Feed:
             self._tails.clear()
 
     async def _tick(self) -> None:
+        turns = Turns()
         while True:
             await self.clock.sleep(TICK)
             now = self.clock.monotonic()
-            self._deleted = [view for view in self._deleted if view.followings]
+            turns.begin()
+            self._deleted = [view for view in self._deleted if view.is_followed]
             for view in self._deleted:
-                view.wake_quiet(now)
+                await view.tell_quiet(now, turns)
             for root_id, tail in list(self._tails.items()):
+                await tail.tell_quiet(now, turns)
                 if not tail.tidy(now):
                     del self._tails[root_id]
                     await tail.close()

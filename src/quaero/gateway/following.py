@@ -1,11 +1,11 @@
-"""One viewer's way through a scope: a position, and what to send next from there. It holds no queue.
+"""One viewer's way through a scope: a place, and what to send next from there. It holds no queue.
 
 `async for part in following` gives what there is to tell, in order, and waits when there is nothing: `hello`, then
 `logs`, `status`, `gap`, and `ping` when it was quiet. `end` comes once everything is terminal and was given out;
 after `end` it goes on (the tree may be reopened) and stops a minute later. `bye` is the last part when it is sent away.
 
 Whoever would rather be called than wait sets `on_news`, and then takes `next_part()` until there is none, and
-awaits `catch_up()` while it `is_behind`.
+awaits `catch_up()` while it `is_behind`; having everything it may fall in with others (`abreast.py`).
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from quaero.gateway.abreast import Walker
 from quaero.gateway.parts import Cut, Part, part
+from quaero.gateway.place import Place
 from quaero.gateway.told import Bye, End, Gap
 
 if TYPE_CHECKING:
@@ -28,25 +30,28 @@ class Following:
     """See the module. Made by `Feed.follow`; close it when done."""
 
     __slots__ = (
-        "__weakref__", "_behind", "_ended_at", "_feed", "_first", "_has_more", "_status_no", "_told_at",
-        "_view", "_waiter", "is_closed", "on_news", "position", "sent", "start",
+        "__weakref__", "_behind", "_feed", "_first", "_has_more", "_view", "_waiter", "is_closed", "on_news", "place",
+        "start",
     )  # fmt: skip
 
-    def __init__(self, feed: "Feed", view: "View", start: "Start") -> None:
+    def __init__(self, feed: "Feed", view: "View", start: "Start", *first: Part) -> None:
         self.start = start
-        self.position = self.sent = start.position
+        self.place = Place(start.position, start.position, feed.clock.monotonic())
         self.is_closed = False
         self.on_news: Callable[[], None] | None = None
         self._feed = feed
         self._view = view
-        self._first: deque[Part] | None = deque([feed.hello(start)])
+        self._first = deque(first) if first else None
         self._behind: deque[Cut] | None = None
         self._has_more = start.has_more
-        self._status_no = 0
-        self._ended_at: float | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._told_at = feed.clock.monotonic()
-        view.add(self)
+
+    def twin(self) -> "Following":
+        """Another one that has the same."""
+        made = Following(self._feed, self._view, self.start)
+        made.place = self.place.copy()
+        made._has_more = self._has_more
+        return made
 
     # --- what the outside does to it
 
@@ -57,8 +62,17 @@ class Following:
         elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def fall_in(self, walker: Walker) -> None:
+        """Walk with those who have the same, if there are any or none at all; it is woken again if it must go alone."""
+        self._view.fall_in(walker)
+
+    def step_out(self) -> None:
+        """Walk alone from here."""
+        self._view.step_out(self)
+
     def leave(self, retry_ms: int) -> None:
         """Say `bye` and stop."""
+        self.step_out()
         self._say_first(part("bye", Bye(retry_ms)))
         self.wake()
 
@@ -70,11 +84,6 @@ class Following:
             self.on_news = None
             self.wake()
 
-    def wake_if_quiet(self, now: float) -> None:
-        """Let it say that it lives, if it was quiet for long."""
-        if now - self._told_at >= self._feed.ping_seconds:
-            self.wake()
-
     # --- what the viewer gets
 
     @property
@@ -83,16 +92,31 @@ class Following:
         return self._view.scope.root_id
 
     @property
+    def position(self) -> int:
+        """Up to where it has looked at everything."""
+        return self.place.position
+
+    @property
     def token(self) -> bytes:
         """The cursor of everything it has given out."""
-        return b"%s%d" % (self._view.tree, self.sent)
+        return b"%s%d" % (self._view.tree, self.place.sent)
 
     @property
     def is_behind(self) -> bool:
         """Whether what comes next is no longer held in memory: `catch_up` first."""
         view = self._view
         has_some = self._first or self._behind or view.is_gone or self.is_closed
-        return not has_some and self.position < view.start
+        return not has_some and self.place.position < view.start
+
+    @property
+    def must_walk_alone(self) -> bool:
+        """Whether what comes next is not the same for all who have the same, or is not held in memory."""
+        own = self._first or self._behind or self._has_more or self.is_closed or self.place.ended_at is not None
+        return bool(own) or self._view.is_gone or self.place.position < self._view.start
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether it was told nothing for so long that it should hear that we live."""
+        return now - self.place.told_at >= self._feed.ping_seconds
 
     def __aiter__(self) -> "Following":
         return self
@@ -119,7 +143,7 @@ class Following:
             return None
         told = self._next()
         if told is not None:
-            self._told_at = self._feed.clock.monotonic()
+            self.place.told_at = self._feed.clock.monotonic()
             if told.kind == "bye":
                 self.close()
         return told
@@ -132,7 +156,7 @@ class Following:
             return entries
         if self._view.is_gone:
             return self._next_of_gone() or self._next_sign()
-        if self.position < self._view.start:
+        if self.place.position < self._view.start:
             return None
         return self._next_state() or self._next_sign()
 
@@ -142,74 +166,72 @@ class Following:
         self._first.append(told)
 
     def _next_entries(self) -> Part | None:
-        view = self._view
-        while True:
-            if self._behind:
-                cut: Cut | None = self._behind.popleft()
-            elif self.position >= view.start:
-                self._behind = None
-                cut = view.next_cut(self.position)
-            else:
-                return None
-            if cut is None:
-                return None
-            self.position = cut.to
-            if cut.seqs and cut.seqs[-1] > self.sent:
-                told = cut.part(self.sent, view.tree, self._has_more)
+        while (cut := self._next_cut()) is not None:
+            told = self.place.pass_over(cut, self._view.tree, has_more=self._has_more)
+            if told is not None:
                 self._has_more = False
-                self.sent = cut.to
                 return told
+        return None
+
+    def _next_cut(self) -> Cut | None:
+        if self._behind:
+            return self._behind.popleft()
+        if self.place.position < self._view.start:
+            return None
+        self._behind = None
+        return self._view.next_cut(self.place.position)
 
     def _next_state(self) -> Part | None:
-        view = self._view
-        if view.status is None or (view.is_terminal and self.position < view.log_head):
+        view, place = self._view, self.place
+        if view.status is None or (view.is_terminal and place.position < view.log_head):
             return None
-        if view.status_no != self._status_no:
-            self._status_no = view.status_no
-            self._ended_at = None
+        if view.status_no != place.status_no:
+            place.status_no = view.status_no
+            place.ended_at = None
             return view.status
-        if view.is_terminal and self._ended_at is None:
-            if self.sent < self.position:
-                told = Cut(self.sent, self.position, [], []).part(self.sent, view.tree)
-                self.sent = self.position
+        if view.is_terminal and place.ended_at is None:
+            if place.sent < place.position:
+                told = Cut(place.sent, place.position, [], []).part(place.sent, view.tree)
+                place.sent = place.position
                 return told
-            self._ended_at = self._feed.clock.monotonic()
+            place.ended_at = self._feed.clock.monotonic()
             return part("end", End(view.log_head))
         return None
 
     def _next_of_gone(self) -> Part | None:
         """The tree was deleted under its viewers: nothing will come any more."""
-        if self._ended_at is not None:
+        if self.place.ended_at is not None:
             return None
-        self._ended_at = self._feed.clock.monotonic()
+        self.place.ended_at = self._feed.clock.monotonic()
         end = part("end", End(self._view.head))
-        if self.position >= self._view.head:
+        if self.place.position >= self._view.head:
             return end
         self._say_first(end)
-        return part("gap", Gap(self.position + 1, self._view.head))
+        return part("gap", Gap(self.place.position + 1, self._view.head))
 
     def _next_sign(self) -> Part | None:
-        now = self._feed.clock.monotonic()
-        if now - self._told_at < self._feed.ping_seconds:
+        now, place = self._feed.clock.monotonic(), self.place
+        if now - place.told_at < self._feed.ping_seconds:
             return None
-        if self._ended_at is not None and now - self._ended_at >= AFTER_END:
+        if place.ended_at is not None and now - place.ended_at >= AFTER_END:
             self.close()
             return None
-        self.sent = self.position
-        return self._view.ping(self.position, self._feed.clock.now())
+        place.sent = place.position
+        return self._view.ping(place.position, self._feed.clock.now())
 
     async def catch_up(self) -> None:
         """Have what lies between here and the view: shared if it is little, else read at this viewer's own pace."""
-        if await self._view.reach_back_to(self.position, self._feed.read_behind):
+        place = self.place
+        if await self._view.reach_back_to(place.position, self._feed.read_behind):
             return
         upto = self._view.start
-        page = await self._feed.read_behind(self.root_id, self.position, upto, BEHIND_AT_ONCE)
-        if page.oldest - 1 > self.position:
-            self._say_first(part("gap", Gap(self.position + 1, page.oldest - 1)))
-            self.position = self.sent = page.oldest - 1
-        if page.to > self.position:
-            self._behind = deque(await self._view.encode(page.stretches, self.position, page.to))
+        page = await self._feed.read_behind(self.root_id, place.position, upto, BEHIND_AT_ONCE)
+        if page.oldest - 1 > place.position:
+            self._say_first(part("gap", Gap(place.position + 1, page.oldest - 1)))
+            place.position = place.sent = page.oldest - 1
+        if page.to > place.position:
+            self._behind = deque(await self._view.encode(page.stretches, place.position, page.to))
         elif not page.head:
             self._view.is_gone = True
-        elif self.position < upto:
-            raise LookupError(f"tree {self.root_id} has a hole after entry {self.position}")
+        elif place.position < upto:
+            raise LookupError(f"tree {self.root_id} has a hole after entry {place.position}")

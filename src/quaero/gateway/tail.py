@@ -22,12 +22,11 @@ from quaero.gateway.lookout import Lookout, Moved
 from quaero.gateway.pace import Pace
 from quaero.gateway.scope import SERVICE_ROOT, Scope
 from quaero.gateway.told import service_standing
+from quaero.gateway.turns import Turns
 from quaero.gateway.view import View
 from quaero.storage.port import Change, Mark, Standing, Store
 
 READ_AT_ONCE = 5_000  # entries
-SLICE_SECONDS = 0.005  # the event loop is never held longer by a fan-out
-CHECK_EVERY = 16  # viewers told between looks at the clock
 CHANGES_KEPT = 64  # flushes
 LINGER = 5.0  # seconds a tree without viewers is kept warm
 
@@ -66,6 +65,7 @@ class Tail:
         self._changes: deque[Changes] = deque(maxlen=CHANGES_KEPT)
         self._hearers = 0
         self._held = 0
+        self._turns = Turns()
         self._flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watch(root_id)
         self._task = asyncio.create_task(self._run())
@@ -91,11 +91,15 @@ class Tail:
         finally:
             self._held -= 1
 
-    def tidy(self, now: float) -> bool:
-        """Let quiet viewers speak, and views go that nobody has watched for a while; whether anything is left."""
+    async def tell_quiet(self, now: float, turns: Turns) -> None:
+        """Let viewers who were told nothing for long hear that we live."""
         for view in list(self.views.values()):
-            view.wake_quiet(now)
-            if view.followings or self._held:
+            await view.tell_quiet(now, turns)
+
+    def tidy(self, now: float) -> bool:
+        """Let views go that nobody has watched for a while; whether anything is left."""
+        for view in list(self.views.values()):
+            if view.is_followed or self._held:
                 view.left_at = now
             elif now - view.left_at >= LINGER:
                 del self.views[view.scope]
@@ -175,7 +179,7 @@ class Tail:
         self.is_broken = True
         for view in self.views.values():
             view.ready.set()
-            for following in list(view.followings):
+            for following in view.followings:
                 following.close()
         self._flushed.set_result(None)
 
@@ -217,7 +221,7 @@ class Tail:
         to = max(page.to, prev)
         if to > self.head:
             for view in list(self.views.values()):
-                if not view.followings and not self._held:
+                if not view.is_followed and not self._held:
                     view.restart(to)
                     continue
                 more = await view.encode(page.stretches, prev, to)
@@ -229,16 +233,11 @@ class Tail:
         return to < page.head
 
     async def _fan_out(self) -> None:
-        """Tell all who follow a view with news, never holding the event loop longer than `SLICE_SECONDS`."""
+        """Tell all who follow a view with news."""
         self._flushed.set_result(None)
         self._flushed = asyncio.get_running_loop().create_future()
-        began = time.perf_counter()
+        self._turns.begin()
         for view in list(self.views.values()):
-            if not view.has_news:
-                continue
-            view.has_news = False
-            for n, following in enumerate(list(view.followings)):
-                following.wake()
-                if n % CHECK_EVERY == 0 and time.perf_counter() - began > SLICE_SECONDS:
-                    await asyncio.sleep(0)
-                    began = time.perf_counter()
+            if view.has_news:
+                view.has_news = False
+                await view.tell_news(self._turns)

@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from quaero.domain.wire import rfc3339
+from quaero.gateway.abreast import Abreast, Walker
 from quaero.gateway.answers import encode
 from quaero.gateway.kin import Kin
 from quaero.gateway.parts import Cut, Part, cuts, part
 from quaero.gateway.scope import Scope
 from quaero.gateway.selection import Selection
 from quaero.gateway.told import Ping, told_status
+from quaero.gateway.turns import Turns
 from quaero.storage.port import Standing, Stretch, StretchPage
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class View:
         self.scope = scope
         self.tree = tree  # how tokens of this tree begin
         self.start = self.head = head
-        self.followings: dict[Following, None] = {}
+        self._alone: dict[Following, None] = {}
+        self._abreast = Abreast()
         self.left_at = now
         self.status: Part | None = None
         self.status_no = 0
@@ -52,18 +55,51 @@ class View:
         self._ping: tuple[tuple[int, int, int], Part] | None = None
         self._reaching = asyncio.Lock()
 
+    # --- who follows
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody follows."""
+        return bool(self._alone or self._abreast)
+
+    @property
+    def followings(self) -> "list[Following]":
+        """All who follow."""
+        return [*self._alone, *self._abreast]
+
     def add(self, following: "Following") -> None:
         """Somebody follows."""
-        self.followings[following] = None
+        self._alone[following] = None
 
     def remove(self, following: "Following") -> None:
         """Somebody follows no more."""
-        self.followings.pop(following, None)
+        self._abreast.step_out(following)
+        self._alone.pop(following, None)
 
-    def wake_quiet(self, now: float) -> None:
-        """Let those who were quiet for long say that they live."""
-        for following in list(self.followings):
-            following.wake_if_quiet(now)
+    def fall_in(self, walker: Walker) -> None:
+        """Somebody who has everything would walk with others."""
+        if walker.following in self._alone and self._abreast.fall_in(walker):
+            del self._alone[walker.following]
+
+    def step_out(self, following: "Following") -> None:
+        """Somebody goes on alone."""
+        if self._abreast.step_out(following):
+            self._alone[following] = None
+
+    async def tell_news(self, turns: Turns) -> None:
+        """Let all who follow have what is new."""
+        await self._abreast.walk_on(turns)
+        async for some in turns.over(list(self._alone)):
+            for following in some:
+                following.wake()
+
+    async def tell_quiet(self, now: float, turns: Turns) -> None:
+        """Let those who were told nothing for long hear that we live."""
+        if self._abreast.is_quiet(now):
+            await self._abreast.walk_on(turns)
+        async for some in turns.over([following for following in self._alone if following.is_quiet(now)]):
+            for following in some:
+                following.wake()
 
     # --- entries
 
