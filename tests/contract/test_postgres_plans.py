@@ -8,11 +8,12 @@ from tests import postgres
 
 from quaero.engine.lifecycle.cancel import cancel
 from quaero.engine.lifecycle.workers import sweep_workers
+from quaero.storage.port import Ledger
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.writer import _BEGIN
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
-from quaero.testing.factories import a_child, a_definition, a_step
+from quaero.testing.factories import a_child, a_definition, a_limit, a_step
 
 pytestmark = pytest.mark.anyio
 LARGE = ("job", "run", "block", "lane", "dependency", "document", "delivery")
@@ -88,3 +89,30 @@ async def test_every_statement_of_a_writer_goes_by_an_index(
 
     db.close()
     assert found == {}
+
+
+def rows_read(ledger: Ledger) -> int:
+    """Rows of lanes and limits that this session has read."""
+    read = "select sum(idx_tup_fetch + seq_tup_read) from pg_stat_xact_user_tables where relname in ('lane', 'limits')"
+    return int(ledger.rows(read)[0][0])
+
+
+async def test_a_claim_does_not_read_what_rests(url: str) -> None:
+    clock = FakeClock()
+    async with SqlStore.open(url, clock=clock) as store:
+        bench = await Bench.set_up(store, clock)
+        parent = await bench.running()
+        busy = [a_child(payload={"n": n}, limit=a_limit(f"h{n % 1_000}", apart=60_000_000)) for n in range(2_000)]
+        await bench.hand.spawn(parent, busy)
+        assert len(await bench.hand.take()) == 1_000
+        await bench.hand.spawn(parent, [a_child()])
+
+        def claim(ledger: Ledger) -> tuple[int, int]:
+            before = rows_read(ledger)
+            taken = ledger.claim(bench.hand.want(20), bench.hand.worker_id, lambda job: True)
+            return len(taken), rows_read(ledger) - before
+
+        taken, read = await store.write(claim)
+
+    assert taken == 1
+    assert 0 < read <= 20

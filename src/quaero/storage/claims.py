@@ -1,11 +1,12 @@
 """Claims: who is next, by priority, round by tree within a priority, honouring every limit.
 
-Ready work is found, not searched: kinds of which nothing is ready, and lanes in which nothing is, are not in the index
-a claim walks. It looks at one lane for each job it takes, at most.
+Ready work is found, not searched: kinds of which nothing is ready, and lanes in which nothing is or that rest, are not
+in the index a claim walks. It looks at one lane for each job it takes, and once at each that has to rest from then on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quaero.domain.job import Job
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
 
 _LANES = """
-select l.id, l.priority, l.n_ready, l.limit_id, a.at_once - a.in_use, a.apart, l.step_limit_id, b.at_once - b.in_use,
- l.root_id, l.turn
+select l.id, l.priority, l.n_ready, l.limit_id, case when a.next_at > ? then 0 else a.at_once - a.in_use end, a.apart,
+ l.step_limit_id, b.at_once - b.in_use, l.root_id, l.turn
 from lane l left join limits a on a.id = l.limit_id left join limits b on b.id = l.step_limit_id
 where {which}
- and (l.limit_id is null or (a.in_use < a.at_once and a.next_at <= ?))
- and (l.step_limit_id is null or b.in_use < b.at_once)
 order by l.priority desc, l.turn limit ?"""
-_PRIORITY, _TURN = 1, 9
+_PRIORITY, _LIMIT, _FREE, _STEP_LIMIT, _STEP_FREE, _TURN = 1, 3, 4, 6, 7, 9
 
 May = Callable[[Job], bool]
 
@@ -37,7 +36,7 @@ class _Which(NamedTuple):
     params: tuple[Any, ...] = ()
 
 
-_ANYTHING_READY = _Which("l.n_ready > 0")
+_AWAKE = _Which("l.n_ready > 0 and l.rests_on is null")
 
 
 class Claims:
@@ -53,6 +52,7 @@ class Claims:
         Only while something is being cancelled is anybody asked.
         """
         ledger = self._ledger
+        ledger.queues.only_for(want.root_id)
         ledger.flush()
         if want.n <= 0 or not want.kinds:
             return []
@@ -75,14 +75,9 @@ class Claims:
 
     def _shares(self, want: Want) -> list[Share]:
         """How many to take of which lane."""
-        gathered = self._ledger.queues.ready  # not stored yet: nothing, where one transaction writes at a time
-        most = want.n + len(gathered)
-        find = self._lanes_of_kinds if want.root_id is None else self._lanes_of_tree
-        lanes = find(want, _ANYTHING_READY, most)
-        if gathered:
-            moved = find(want, _Which(self._db.member("l.id"), (self._db.array(gathered),)), most)
-            lanes = self._ledger.queues.with_gathered([*lanes, *moved])
-        lanes = self._ledger.locks.limited(lanes, self._ledger.queues.uses, self._ledger.now)
+        queues = self._ledger.queues
+        lanes, used_up = self._awake(want)
+        lanes = self._ledger.locks.limited(lanes, queues.uses, self._ledger.now)
         shares: list[Share] = []
         room: dict[int, int] = {}
         left = want.n
@@ -90,20 +85,79 @@ class Claims:
             left = share_out(list(group), left, room, shares)
             if left <= 0:
                 break
+        emptied = {share.lane for share in shares if share.is_whole}
+        self._rest([*used_up, *(lane for lane in lanes if lane[0] not in emptied and _is_used_up(lane, room))], room)
         return shares
 
-    def _lanes_of_kinds(self, want: Want, which: _Which, most: int) -> list[Any]:
-        """The next lanes, as many as jobs are wanted: those of each kind in their order, merged."""
-        queueing = self._db.rows(
-            f"select kind from kind where {self._db.member('kind')}"
-            f" and exists (select 1 from lane l where l.kind = kind.kind and {which.text})",
-            (self._db.array(want.kinds), *which.params),
+    def _awake(self, want: Want) -> tuple[list[Any], list[Any]]:
+        """The next lanes, as many as jobs are wanted if there are, and those before them whose limits have no room."""
+        queues = self._ledger.queues
+        kinds = self._queueing(want)
+        loose = queues.loose  # not stored as they are: most of the time nothing
+        moved = []
+        if loose:
+            which = _Which(self._db.member("l.id"), (self._db.array(loose),))
+            moved = [lane for lane in self._lanes(want, want.kinds, which, len(loose)) if not _is_used_up(lane)]
+        passed_by = queues.resting.put_to_rest
+        used_up: list[Any] = []
+        while True:
+            most = want.n + len(loose) + 4 * len(used_up)
+            lanes = self._lanes(want, kinds, self._beside(passed_by), most)
+            met = [lane for lane in lanes if _is_used_up(lane)]
+            used_up += met
+            passed_by = passed_by.union(lane[0] for lane in met)
+            if not met or len(lanes) < most:
+                break
+        lanes = [lane for lane in lanes if lane[0] not in passed_by] if met else lanes
+        return queues.with_gathered([*lanes, *moved]) if loose else lanes, used_up
+
+    def _queueing(self, want: Want) -> Sequence[str]:
+        """The kinds of which anything is awake. On the way, what has rested long enough is woken."""
+        queues = self._ledger.queues
+        if want.root_id is not None:
+            queues.resting.call_due()
+            return want.kinds
+        known = self._db.rows(
+            "select kind,"  # not `exists`, which heeds no order: the order names the index
+            f" (select 1 from lane l where l.kind = kind.kind and {_AWAKE.text}"
+            " order by l.priority desc, l.turn limit 1),"
+            " (select min(next_at) from limits where next_at > 0)"
+            f" from kind where {self._db.member('kind')}",
+            (self._db.array(want.kinds),),
         )
+        if known and known[0][2] and known[0][2] <= self._ledger.now:
+            queues.resting.call_due()
+        return [kind for kind, is_queueing, _ in known if is_queueing]
+
+    def _beside(self, lanes: set[int]) -> _Which:
+        if not lanes:
+            return _AWAKE
+        return _Which(f"{_AWAKE.text} and not ({self._db.member('l.id')})", (self._db.array(lanes),))
+
+    def _rest(self, lanes: list[Any], room: dict[int, int]) -> None:
+        """Put to rest what was met and cannot be taken; it is woken when it may be."""
+        if not lanes:
+            return
+        locks = self._ledger.locks
+        queues = self._ledger.queues
+        wanting = {limit for lane in lanes for limit in _used_up_of(lane, room)}
+        held = {limit for limit, free in room.items() if free <= 0}
+        if doubtful := wanting - held:
+            held |= locks.used_up(doubtful, queues.uses, self._ledger.now)
+        for lane in lanes:
+            on = next((limit for limit in _used_up_of(lane, room) if limit in held), None)
+            if on is not None:
+                queues.resting.rest(lane[0], on, filter(None, (lane[_LIMIT], lane[_STEP_LIMIT])))
+
+    def _lanes(self, want: Want, kinds: Sequence[str], which: _Which, most: int) -> list[Any]:
+        """The next lanes: those of the one tree, or of each kind in their order, merged."""
+        if want.root_id is not None:
+            return self._lanes_of_tree(want, which, most)
         found: list[Any] = []
         sql = _LANES.format(which=f"l.kind = ? and {which.text}")
-        for (kind,) in queueing:
-            found += self._db.rows(sql, (kind, *which.params, self._ledger.now, most))
-        if len(queueing) > 1:
+        for kind in kinds:
+            found += self._db.rows(sql, (self._ledger.now, kind, *which.params, most))
+        if len(kinds) > 1:
             found.sort(key=lambda lane: (-lane[_PRIORITY], lane[_TURN]))
         return found[:most]
 
@@ -111,7 +165,7 @@ class Claims:
         # kinds through an expression: the index of a tree's lanes is meant to be used, not that of a kind's
         of_kinds = self._db.member("coalesce(l.kind, '')")
         sql = _LANES.format(which=f"l.root_id = ? and {of_kinds} and {which.text}")
-        return self._db.rows(sql, (want.root_id, self._db.array(want.kinds), *which.params, self._ledger.now, most))
+        return self._db.rows(sql, (self._ledger.now, want.root_id, self._db.array(want.kinds), *which.params, most))
 
     def _its_root(self, want: Want) -> list[Job]:
         """The root of the tree that is asked for, which queues with all others'."""
@@ -120,3 +174,13 @@ class Claims:
 
     def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
         return self._ledger.adopt_ready(self._ledger.locks.free(BIRTH_SQL, where, params))
+
+
+def _used_up_of(lane: Any, room: Mapping[int, int]) -> list[int]:
+    """The limits of a lane that have no room, by what was shared out or else by what was stored."""
+    pairs = ((lane[_LIMIT], lane[_FREE]), (lane[_STEP_LIMIT], lane[_STEP_FREE]))
+    return [limit for limit, free in pairs if limit is not None and room.get(limit, free or 0) <= 0]
+
+
+def _is_used_up(lane: Any, room: Mapping[int, int] = MappingProxyType({})) -> bool:
+    return (lane[_LIMIT] is not None or lane[_STEP_LIMIT] is not None) and bool(_used_up_of(lane, room))

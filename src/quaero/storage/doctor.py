@@ -115,6 +115,16 @@ def _limits(db: Connection, now: int) -> Iterator[Finding]:
         yield Finding("I5", f"limit {key}", f"counts {stored} jobs in use, there are {counted}", True)
 
 
+def _resting(db: Connection, now: int) -> Iterator[Finding]:
+    for (key,) in db.rows(
+        "select key from limits a where a.in_use < a.at_once and a.next_at = 0"
+        " and exists (select 1 from lane l where l.rests_on = a.id and l.n_ready > 0)"
+        " and not exists (select 1 from lane l where (l.limit_id = a.id or l.step_limit_id = a.id)"
+        " and l.n_ready > 0 and l.rests_on is null) limit 100"
+    ):
+        yield Finding("I14", f"limit {key}", "has room, and all that is ready under it rests", True)
+
+
 def _global_counts(db: Connection, now: int) -> Iterator[Finding]:
     stored = list(db.rows(f"select {', '.join(f'coalesce(sum({word}), 0)' for word in WORDS)} from counter")[0])
     counted = [0] * 6
@@ -174,6 +184,7 @@ CHECKS: tuple[Callable[[Connection, int], Iterator[Finding]], ...] = (
     _tallies,
     _lanes,
     _limits,
+    _resting,
     _global_counts,
     _parents,
     _attempts,
@@ -197,7 +208,9 @@ def repair(db: Connection, writer: str) -> None:
         "update job set ready = 1 where status = 0 and owner is null and ready = 0 and blocked_by = 0"
         " and sealed = 0 and run_at = 0 and id > 0"
     )
-    db.run("update lane set n_ready = (select count(*) from job where ready = 1 and lane_id = lane.id)")
+    db.run(
+        "update lane set rests_on = null, n_ready = (select count(*) from job where ready = 1 and lane_id = lane.id)"
+    )
     db.run(
         "update limits set in_use = (select count(*) from job where owner is not null"
         " and (limit_id = limits.id or step_limit_id = limits.id))"

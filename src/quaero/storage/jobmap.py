@@ -36,12 +36,14 @@ _before = attrgetter("status", "ready", "owner")
 class Differences:
     """Ready jobs by lane, jobs in use by limit, all jobs by status, how many became terminal, how long each waited.
 
-    `taken` are the limits under which a job was reserved, even if as many were given back.
+    `taken` are the limits under which a job was reserved, even if as many were given back; `eased` those under which
+    one was given back, or became ready, or ceased to be.
     """
 
     lanes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     uses: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     taken: set[int] = field(default_factory=set)
+    eased: set[int] = field(default_factory=set)
     counts: list[int] = field(default_factory=lambda: [0] * 6)
     closed: int = 0
     waits: list[int] = field(default_factory=list)
@@ -218,6 +220,8 @@ class JobMap:
                 status, ready, owner = self._was[job_id]
                 if job.ready != ready:
                     lanes[job.lane_id] += job.ready - ready
+                    if job.limit_id or job.step_limit_id:
+                        moved.eased.update(filter(None, (job.limit_id, job.step_limit_id)))
                 if job.status != status:
                     counts[job.status] += 1
                     if status >= 0:
@@ -229,8 +233,7 @@ class JobMap:
                 if held and (job.limit_id or job.step_limit_id):
                     for limit in filter(None, (job.limit_id, job.step_limit_id)):
                         uses[limit] += held
-                        if held > 0:
-                            taken.add(limit)
+                        (taken if held > 0 else moved.eased).add(limit)
                 self._was[job_id] = (job.status, job.ready, job.owner)
         moved.closed += closed
         return moved

@@ -7,6 +7,9 @@ from typing import Any
 from quaero.domain.facts import Limit
 from quaero.domain.job import Job
 from quaero.storage.connection import Connection
+from quaero.storage.jobmap import Differences
+from quaero.storage.locks import Locks
+from quaero.storage.resting import Resting
 from quaero.storage.rotation import Passed, Rotation
 from quaero.storage.sharing import ROOTS, Share, tree_of
 
@@ -19,8 +22,10 @@ def step_limit_key(step_id: int) -> str:
 class Lanes:
     """Finds or makes lanes and limits; moves their counts when the ledger is flushed."""
 
-    def __init__(self, db: Connection, now: int, new_jobs: Container[int], rotation: Rotation) -> None:
+    def __init__(self, db: Connection, now: int, locks: Locks, new_jobs: Container[int], rotation: Rotation) -> None:
         self._db = db
+        self._locks = locks
+        self.resting = Resting(db, now, locks, rotation)
         self._rotation = rotation
         self._passed = Passed(db)
         self._now = now
@@ -59,6 +64,10 @@ class Lanes:
         )
         return found[0][0] if found else None
 
+    def only_for(self, root_id: int | None) -> None:
+        """Jobs are claimed here for this tree only; None: for any."""
+        self._rotation.only_tree = root_id
+
     def serve(self, shares: Iterable[Share]) -> None:
         """These lanes had their turn; one that was emptied has no place until it queues again."""
         latest: dict[int, int] = {}
@@ -88,6 +97,7 @@ class Lanes:
             " at_once = excluded.at_once, apart = excluded.apart returning id",
             (limit.key, *bounds),
         )
+        self.resting.look_at((made,))  # it may have more room than it had
         return int(made)
 
     def limit_of_step(self, step_id: int) -> int | None:
@@ -97,15 +107,27 @@ class Lanes:
             self._step_limits[step_id] = found[0][0] if found else None
         return self._step_limits[step_id]
 
-    def move(self, lanes: dict[int, int], uses: dict[int, int], taken: set[int]) -> None:
+    @property
+    def waiting(self) -> bool:
+        """Whether lanes had their turn, rest or were woken, and are not stored."""
+        return bool(self.served) or self.resting.waiting
+
+    def move(self, moved: Differences) -> None:
         """Store new lanes; gather what moves in those that are there, and how the use of limits moves."""
-        self.has_grown = self.has_grown or any(n > 0 for n in lanes.values()) or any(n < 0 for n in uses.values())
-        self._save_new(lanes)
-        for lane_id, n in lanes.items():
+        grown = any(n > 0 for n in moved.lanes.values()) or any(n < 0 for n in moved.uses.values())
+        self.has_grown = self.has_grown or grown
+        self._save_new(moved.lanes)
+        for lane_id, n in moved.lanes.items():
             self.ready[lane_id] += n
-        for limit, n in uses.items():
+        for limit, n in moved.uses.items():
             self.uses[limit] += n
-        self._taken |= taken
+        self._taken |= moved.taken
+        self.resting.look_at(moved.eased)
+
+    @property
+    def loose(self) -> set[int]:
+        """Lanes that are not stored as they are: something may be ready in them that is not found there."""
+        return self.resting.woken.union(self.ready) - self.resting.put_to_rest
 
     def with_gathered(self, lanes: list[Any]) -> list[Any]:
         """Lanes (id, priority, ready, ..., turn) as they will be, those with anything ready, each once."""
@@ -117,6 +139,7 @@ class Lanes:
         """Store what was gathered: rows that every writer's commit moves, in order of id, limits before lanes."""
         self._save_uses()
         self._save_ready()
+        self.resting.settle()
         self._passed.save()
 
     def _save_new(self, lanes: dict[int, int]) -> None:
@@ -164,17 +187,20 @@ class Lanes:
             for i, root, priority in empty
         ]
         if turns:
-            self._db.run_many("update lane set turn = ? where id = ?", turns)
+            self._db.run_many("update lane set turn = ?, rests_on = null where id = ?", turns)
 
     def _save_uses(self) -> None:
         """Move the limits' use; one under which a job was taken and that keeps them apart is closed for a while."""
-        moved = [(n, i in self._taken, self._now, i) for i, n in sorted(self.uses.items()) if n or i in self._taken]
+        now, taken, due = self._now, self._taken, self.resting.due
+        moved = {i: n for i, n in self.uses.items() if n or i in taken} | {i: self.uses.get(i, 0) for i in due}
         self.uses.clear()
         self._taken = set()
+        if looked_at := self.resting.limits:
+            self._locks.hold_limits(looked_at.union(moved))
         if moved:
             self._db.run_many(
                 "update limits set in_use = in_use + ?,"
-                " next_at = case when apart > 0 and ? then ? + apart else next_at end"
+                " next_at = case when apart > 0 and ? then ? + apart when next_at <= ? then 0 else next_at end"
                 " where id = ?",
-                moved,
+                [(n, i in taken, now, now, i) for i, n in sorted(moved.items())],
             )

@@ -52,6 +52,7 @@ class LeafMap(JobMap):
         self.db.insert_numbered("job", own, sample.id, "payload", payloads, shared)
         self._moved.counts[PENDING] += len(payloads)
         self._moved.lanes[sample.lane_id] += len(payloads) * sample.ready
+        self._moved.eased.update(filter(None, (sample.limit_id, sample.step_limit_id)))
 
     def adopt_ready(self, rows: list[Row]) -> list[Job]:
         """Ready jobs of rows of `BIRTH_SQL`; those that have a past are loaded with it."""
@@ -104,6 +105,7 @@ class LeafMap(JobMap):
             if job.limit_id or job.step_limit_id:
                 for limit in filter(None, (job.limit_id, job.step_limit_id)):
                     moved.uses[limit] -= 1
+                    moved.eased.add(limit)
         self._completed += jobs
         moved.counts[PENDING] -= len(jobs)
         moved.counts[COMPLETED] += len(jobs)
@@ -117,6 +119,7 @@ class LeafMap(JobMap):
         self.db.run_many(_END, [(int(status), reason, now, seq, seq, lines, job_id) for job_id, seq in rows])
         moved = self._moved
         moved.lanes[siblings.lane_id] -= n
+        moved.eased.update(siblings.limits)
         moved.counts[PENDING] -= n
         moved.counts[status] += n
         moved.closed += n

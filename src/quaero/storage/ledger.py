@@ -56,7 +56,7 @@ class SqlLedger(LeafMap):
         self.child_level = child_level
         self.find = SqlLookup(db, self)
         self._claims = Claims(db, self)
-        self.queues = Lanes(db, now, self._new, rotation or Rotation())
+        self.queues = Lanes(db, now, locks, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self._journal = JournalWriter(self)
         self._kinds: dict[str, tuple[int, int] | None] = {}
@@ -216,7 +216,7 @@ class SqlLedger(LeafMap):
             self._new
             or self._touched
             or self.has_short_ways_to_save
-            or self.queues.served
+            or self.queues.waiting
             or self._extras.waiting
             or self._journal.waiting
             or any(self._moved.counts)
@@ -229,7 +229,7 @@ class SqlLedger(LeafMap):
     def _write(self) -> None:
         self._journal.write()
         moved = self._differences()
-        self.queues.move(moved.lanes, moved.uses, moved.taken)
+        self.queues.move(moved)
         if not self.locks.are_shared:
             self.queues.settle()
         self._insert_new()

@@ -37,6 +37,15 @@ class Locks(Protocol):
     def limited(self, lanes: list[Any], uses: Mapping[int, int], now: int) -> list[Any]:
         """Lanes with the room that their limits have now, less what `uses` says; nobody takes of it meanwhile."""
 
+    def used_up(self, limits: Iterable[int], uses: Mapping[int, int], now: int) -> set[int]:
+        """Of limits that had no room those that have none now, held; those somebody else holds are left out."""
+
+    def due_limits(self, now: int, most: int) -> list[int]:
+        """Limits that kept starts apart until a moment that has come, held; those somebody else holds are left out."""
+
+    def hold_limits(self, limits: Iterable[int]) -> None:
+        """Let nobody else change these limits, or what is ready or rests under them, until the commit."""
+
     def alone(self, root_id: int) -> None:
         """Keep others from reserving in this tree until the commit."""
 
@@ -79,6 +88,18 @@ class WholeStore:
     def limited(self, lanes: list[Any], uses: Mapping[int, int], now: int) -> list[Any]:
         """They say it already."""
         return lanes
+
+    def used_up(self, limits: Iterable[int], uses: Mapping[int, int], now: int) -> set[int]:
+        """They all are."""
+        return set(limits)
+
+    def due_limits(self, now: int, most: int) -> list[int]:
+        """The earliest first."""
+        sql = "select id from limits where next_at > 0 and next_at <= ? order by next_at limit ?"
+        return [row[0] for row in self._db.rows(sql, (now, most))]
+
+    def hold_limits(self, limits: Iterable[int]) -> None:
+        """Nobody does."""
 
     def alone(self, root_id: int) -> None:
         """We are."""

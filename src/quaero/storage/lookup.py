@@ -58,7 +58,10 @@ class SqlLookup:
             "select min(run_at) from job"
             " where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0"
         )
-        ((apart,),) = self._db.rows("select min(next_at) from limits where next_at > ?", (self._ledger.now,))
+        if self._ledger.queues.resting.has_more_due:
+            return self._ledger.now
+        sql = "select min(next_at) from limits where next_at > 0 and next_at > ?"  # the first part names the index
+        ((apart,),) = self._db.rows(sql, (self._ledger.now,))
         moments = [moment for moment in (due, apart) if moment]
         return min(moments, default=0)
 
@@ -111,11 +114,13 @@ class SqlLookup:
         self._ledger.flush()
         only, one = ("", ()) if top.is_root else (" and step_id = ?", (top.id,))
         lanes = self._db.rows(
-            f"select id, step_id from lane where root_id = ? and n_ready > 0{only} limit ?", (top.root_id, *one, limit)
+            f"select id, step_id, limit_id, step_limit_id from lane where root_id = ? and n_ready > 0{only} limit ?",
+            (top.root_id, *one, limit),
         )
         only, one = (" and parent_id = ?", (top.id,)) if children else ("", ())
         found: list[Siblings] = []
-        for lane_id, step_id in lanes:
+        for lane_id, step_id, *limits in lanes:
+            under = tuple(limit for limit in limits if limit is not None)
             families: dict[int, list[int]] = defaultdict(list)
             for job_id, parent_id in self._ledger.locks.free(
                 "id, parent_id",
@@ -126,7 +131,7 @@ class SqlLookup:
                 if not self._ledger.knows(job_id):
                     families[parent_id].append(job_id)
                     limit -= 1
-            found += [Siblings(top.root_id, parent, step_id, lane_id, ids) for parent, ids in families.items()]
+            found += [Siblings(top.root_id, parent, step_id, lane_id, ids, under) for parent, ids in families.items()]
             if limit <= 0:
                 break
         return found

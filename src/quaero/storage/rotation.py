@@ -16,6 +16,7 @@ class Rotation:
 
     def __init__(self) -> None:
         self._last: dict[tuple[int, int], int] = {}
+        self.only_tree: int | None = None  # the tree whose jobs alone are claimed here
 
     def place(self, root_id: int, priority: int, earliest: int) -> int:
         """The next place of a tree, not before `earliest`."""

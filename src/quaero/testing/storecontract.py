@@ -14,7 +14,8 @@ from quaero.testing.storelisting import StoreListing
 from quaero.testing.storemoving import StoreMoving
 from quaero.testing.storequeueing import StoreQueueing
 from quaero.testing.storereading import StoreReading
+from quaero.testing.storeresting import StoreResting
 
 
-class StoreContract(StoreDating, StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreListing):
+class StoreContract(StoreDating, StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreResting, StoreListing):
     """All promises of a store."""

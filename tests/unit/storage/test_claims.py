@@ -9,10 +9,12 @@ from quaero.storage.port import Ledger, Want
 from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench
-from quaero.testing.factories import a_root
+from quaero.testing.clock import START
+from quaero.testing.factories import a_child, a_root
 
 pytestmark = pytest.mark.anyio
 MANY = 120_000
+HOSTS = 30_000
 STEPS_A_JOB = 400  # instructions of SQLite's machine: a row read by index is about 30
 
 
@@ -99,3 +101,57 @@ async def test_neither_many_trees_of_one_job_nor_a_great_one_starve_each_other(b
     for _ in range(4):
         taken = {job.id for job in await bench.hand.take(1)} | {job.id for job in await bench.hand.take(1)}
         assert len(taken & set(many)) == 1
+
+
+def many_hosts(db: SqliteConnection, root_id: int) -> None:
+    """As many lanes of a tree, each with one ready child of a host that is busy, or rests for a minute."""
+    db.run("begin")
+    db.run(
+        "insert into limits(id, key, at_once, in_use, apart, next_at) with recursive n(i) as"
+        " (values(1) union all select i + 1 from n where i < ?)"
+        " select 1000000 + i, 'host' || i, 1, i % 2, (1 - i % 2) * 60000000, (1 - i % 2) * ? from n",
+        (HOSTS, START + 60_000_000),
+    )
+    db.run(
+        "insert into lane(id, priority, kind, root_id, limit_id, n_ready, turn)"
+        " select id, 0, 'work', ?, id, 1, id % 7 from limits",
+        (root_id,),
+    )
+    db.run(
+        "insert into job(id, root_id, parent_id, kind, lane_id, limit_id, ready)"
+        " select id, root_id, root_id, kind, id, limit_id, 1 from lane where id > 1000000"
+    )
+    db.run("commit")
+
+
+@pytest.mark.parametrize("bound", [False, True])
+async def test_a_claim_does_not_look_at_hosts_that_are_busy_or_rest(
+    bench: Bench, db: SqliteConnection, bound: bool
+) -> None:
+    parent = await bench.running()
+    many_hosts(db, parent.id)
+    assert isinstance(bench.store, SqlStore)
+    want = Want(("work",), 20, root_id=parent.id if bound else None)
+    await steps_of_a_claim(bench.store, bench.hand.worker_id, want)  # it looks at each once, and lays it to rest
+    await bench.hand.spawn(parent, [a_child()])
+
+    taken, steps = await steps_of_a_claim(bench.store, bench.hand.worker_id, want)
+
+    assert taken == 1
+    assert steps <= STEPS_A_JOB * 10
+
+
+async def test_a_host_that_is_free_again_is_all_a_claim_looks_at(bench: Bench, db: SqliteConnection) -> None:
+    parent = await bench.running()
+    many_hosts(db, parent.id)
+    assert isinstance(bench.store, SqlStore)
+    want = Want(("work",), 20)
+    await steps_of_a_claim(bench.store, bench.hand.worker_id, want)
+    for host in (1_000_010, 1_000_020, 1_000_030):
+        db.run("update limits set next_at = ? where id = ?", (bench.clock.now(), host))
+
+    taken, steps = await steps_of_a_claim(bench.store, bench.hand.worker_id, want)
+
+    assert taken == 3
+    assert steps <= STEPS_A_JOB * 13
+    assert await steps_of_a_claim(bench.store, bench.hand.worker_id, want) < (0, STEPS_A_JOB * 10)

@@ -61,7 +61,7 @@ class Clerk:
 
     async def _take(self) -> Job | None:
         found = await self._store.rows(
-            "select root_id from lane where n_ready > 0 and priority = ? and kind = ? limit 1",
+            "select root_id from lane where n_ready > 0 and rests_on is null and priority = ? and kind = ? limit 1",
             (bulk.PRIORITY, bulk.KIND),
         )
         if not found:

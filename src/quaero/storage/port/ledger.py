@@ -43,6 +43,7 @@ class Siblings(msgspec.Struct, frozen=True):
     step_id: int | None
     lane_id: int
     ids: list[int]
+    limits: tuple[int, ...] = ()  # that hold for their lane
     is_step: int = 0
 
 

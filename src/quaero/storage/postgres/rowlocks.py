@@ -158,6 +158,27 @@ class RowLocks:
         room = {limit: free - uses.get(limit, 0) if next_at <= now else 0 for limit, free, next_at in rows}
         return [lane for lane in (_with_room(lane, room) for lane in lanes) if lane is not None]
 
+    def used_up(self, limits: Iterable[int], uses: Mapping[int, int], now: int) -> set[int]:
+        """Of limits that had no room those that have none now, held; those somebody else holds are left out."""
+        self._must_not_wait = True
+        rows = self._db.rows(
+            "select id, at_once - in_use, next_at from limits where id = any(?) for no key update skip locked",
+            (self._db.array(limits),),
+        )
+        return {limit for limit, free, next_at in rows if next_at > now or free <= uses.get(limit, 0)}
+
+    def due_limits(self, now: int, most: int) -> list[int]:
+        """Limits that kept starts apart until a moment that has come, held; those somebody else holds are left out."""
+        sql = "select id from limits where next_at > 0 and next_at <= ? order by next_at limit ?"
+        due = [row[0] for row in self._db.rows(sql + " for no key update skip locked", (now, most))]
+        self._must_not_wait = self._must_not_wait or bool(due)
+        return due
+
+    def hold_limits(self, limits: Iterable[int]) -> None:
+        """Wait for whoever changes these limits, or what is ready or rests under them."""
+        sql = "select 1 from limits where id = any(?) order by id for no key update"
+        self._db.rows(sql, (self._db.array(sorted(limits)),))
+
     def alone(self, root_id: int) -> None:
         """Wait for whoever reserves in this tree, and keep others from it."""
         if root_id in self._alone:

@@ -56,17 +56,21 @@ create index job_definition on job(definition, id) where definition is not null;
 create table lane(
   id bigint primary key, priority integer not null, kind text not null, root_id bigint not null,
   step_id bigint, limit_id bigint, step_limit_id bigint,
+  rests_on bigint,  -- the limit that holds it back; see storage/resting.py
   n_ready integer not null default 0 check (n_ready >= 0), turn bigint not null default 0
 ) with (fillfactor = 50);
 create index lane_of_root on lane(root_id);
-create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0;
+create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0 and rests_on is null;
+create index lane_ready_of_root on lane(root_id, priority desc, turn) where n_ready > 0 and rests_on is null;
+create index lane_resting on lane(rests_on, kind, priority desc, turn) where n_ready > 0 and rests_on is not null;
 create table turn(priority integer primary key, passed bigint not null) with (fillfactor = 20);
 
 create table limits(
   id bigint generated always as identity primary key, key text not null unique, at_once integer not null,
   apart bigint not null default 0, in_use integer not null default 0 check (in_use >= 0),
-  next_at bigint not null default 0
+  next_at bigint not null default 0  -- the earliest next start; 0 once what rested until then was woken
 ) with (fillfactor = 50);
+create index limits_apart on limits(next_at) where next_at > 0;
 
 create table dependency(waits_for bigint not null, job_id bigint not null, primary key (waits_for, job_id));
 create index dependency_of_job on dependency(job_id);

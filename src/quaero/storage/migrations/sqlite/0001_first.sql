@@ -54,16 +54,21 @@ create index job_tagged on job(id) where tags is not null and parent_id is null;
 create table lane(
   id integer primary key, priority integer not null, kind text not null, root_id integer not null,
   step_id integer, limit_id integer, step_limit_id integer,
+  rests_on integer,  -- the limit that holds it back; see storage/resting.py
   n_ready integer not null default 0 check (n_ready >= 0), turn integer not null default 0
 );
 create index lane_of_root on lane(root_id);
-create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0;
+create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0 and rests_on is null;
+create index lane_ready_of_root on lane(root_id, priority desc, turn) where n_ready > 0 and rests_on is null;
+create index lane_resting on lane(rests_on, kind, priority desc, turn) where n_ready > 0 and rests_on is not null;
 create table turn(priority integer primary key, passed integer not null);
 
 create table limits(
   id integer primary key, key text not null unique, at_once integer not null, apart integer not null default 0,
-  in_use integer not null default 0 check (in_use >= 0), next_at integer not null default 0
+  in_use integer not null default 0 check (in_use >= 0),
+  next_at integer not null default 0  -- the earliest next start; 0 once what rested until then was woken
 );
+create index limits_apart on limits(next_at) where next_at > 0;
 
 create table dependency(waits_for integer not null, job_id integer not null, primary key (waits_for, job_id)) without rowid;
 create index dependency_of_job on dependency(job_id);
