@@ -86,6 +86,31 @@ def test_a_search_counts_its_hits_and_walks_them(page: Page, shared: Site) -> No
     expect(page.locator("q-log .line")).to_have_count(1)
 
 
+def test_another_level_shows_the_newest_end_to_whoever_follows_it(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["family"])
+    page.locator("q-log select").first.select_option("error")
+
+    page.locator("q-log .line[data-level=error]").last.wait_for()
+    newest = shared.get(f"/api/jobs/{shared.jobs['family']}/logs?level=error&limit=1")["logs"][0]["seq"]
+    until(page, lambda: numbers(page)[-1] == newest, "the newest failure")
+    expect(page.locator("q-log .fresh")).to_be_hidden()
+
+
+def test_another_level_keeps_the_place_of_whoever_reads(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["family"])
+    page.evaluate("(pane => { pane.scrollTop = pane.scrollHeight * 0.5; })(document.querySelector('q-log .log-pane'))")
+    head = shared.get(f"/api/jobs/{shared.jobs['family']}")["log_head"]
+    until(page, lambda: any(abs(number - head / 2) < 60 for number in numbers(page)), "the middle")
+
+    page.locator("q-log select").first.select_option("error")
+
+    page.locator("q-log .line[data-level=error]").last.wait_for()
+    until(page, lambda: any(abs(number - head / 2) < 120 for number in numbers(page)), "failures round the middle")
+    assert all(
+        level == "error" for level in page.locator("q-log .line").evaluate_all("rows => rows.map(r => r.dataset.level)")
+    )
+
+
 def test_an_address_names_lines(page: Page, shared: Site) -> None:
     opened(page, shared, shared.jobs["talker"], "#L100-L103")
 

@@ -129,6 +129,30 @@ def test_many_selected_cells_are_cancelled_by_one_job_that_said_what_it_would_to
     expect(page.locator(".legend")).to_contain_text("Cancelled60")
 
 
+def test_one_failure_of_many_is_seen_on_the_bar_and_no_tab_is_cut_on_a_phone(page: Page, site: Site) -> None:
+    job_id = site.submit("family", {"size": 1_000, "fail_every": 600}, name="Two of a thousand")
+    site.ended(job_id)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site.address}/jobs/{job_id}?tab=details")
+    expect(page.locator("#tab-errors .count")).to_have_text("2")
+
+    failed = page.locator(".far .bar i[data-status=failed]").bounding_box()
+    tabs = page.locator(".lower .tabs").bounding_box()
+    chosen = page.locator("#tab-details").bounding_box()
+
+    assert failed is not None
+    assert tabs is not None
+    assert chosen is not None
+    assert failed["width"] >= 10
+    assert chosen["x"] + chosen["width"] <= tabs["x"] + tabs["width"] + 1
+
+
+def test_a_definitions_root_has_no_attempt(page: Page, shared: Site) -> None:
+    page.goto(f"{shared.address}/jobs/{shared.jobs['definition']}?tab=details")
+
+    expect(page.locator(".details dl")).to_contain_text("its steps run")
+
+
 def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:
     job_id = site.submit("family", {"size": 20, "fail_every": 5}, name="Ferry")
     site.ended(job_id)

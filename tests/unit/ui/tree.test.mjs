@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cells, durationOf, fitting, layout, parseMap } from "../../../src/quaero/ui/map/cells.js";
+import { outcome } from "../../../src/quaero/ui/kit/summary.js";
 import { dependencies, layers } from "../../../src/quaero/ui/tree/layers.js";
 import { initial, offered, reduce } from "../../../src/quaero/ui/tree/reducer.js";
 
@@ -129,4 +130,13 @@ test("groups beyond those a byte can number are failures of another sort", () =>
   const own = cells.translation(Array.from({ length: 260 }, (_, i) => ({ code: i + 1, fingerprint: `f${i}` })));
 
   assert.deepEqual([254, 255, 256].map(own), [254, 255, 255]);
+});
+
+test("what came of a job does not repeat its name", () => {
+  const result = { url: "https://example.org/", final_url: "https://example.org/", status: 200, title: "Front page" };
+
+  assert.equal(outcome(result, "https://example.org/"), "status 200 · title Front page");
+  assert.equal(outcome("done", "done"), "");
+  assert.equal(outcome(7, "seven"), "7");
+  assert.equal(outcome(null, "x"), "");
 });

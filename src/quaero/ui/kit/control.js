@@ -32,6 +32,13 @@ export function button(name, text, press, props = {}) {
   return h("button", { type: "button", ...props, on: { click: press } }, name && icon(name), h("span", { text }));
 }
 
+/** Scroll a narrow list of tabs, and nothing else, until all of one is seen. */
+function bringIntoSight(list, one) {
+  const [box, inner] = [list.getBoundingClientRect(), one.getBoundingClientRect()];
+  if (inner.left < box.left) list.scrollLeft -= box.left - inner.left;
+  else if (inner.right > box.right) list.scrollLeft += inner.right - box.right;
+}
+
 /** Tabs by the pattern of the platform: arrow keys move, the panel follows. `choose(name)` hears. */
 export function tabs(label, names, choose) {
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": label });
@@ -54,10 +61,14 @@ export function tabs(label, names, choose) {
       one.setAttribute("aria-selected", String(name === chosen));
       one.tabIndex = name === chosen ? 0 : -1;
     }
+    if (list.dataset.chosen !== chosen) bringIntoSight(list, buttons.get(chosen));
+    list.dataset.chosen = chosen;
   };
   list.count = (name, text) => {
     const place = buttons.get(name).lastChild;
-    if (place.textContent !== text) place.textContent = text;
+    if (place.textContent === text) return;
+    place.textContent = text;
+    delete list.dataset.chosen; // what stands beside it has moved
   };
   list.offer = (name, offered) => { buttons.get(name).hidden = !offered; };
   return list;

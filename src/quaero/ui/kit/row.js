@@ -52,13 +52,13 @@ export function showRow(row, job, { selected = false, now = Date.now() } = {}) {
   setText(parts.kind, name === job.kind ? job.id : `${job.kind} · ${job.id}`);
   const tags = (job.tags ?? []).join(" · ");
   setText(parts.tags, tags);
-  showProgress(parts, job);
+  showProgress(parts, job, name);
   setText(parts.duration, job.started_at ? duration(elapsed(job, now)) : "–");
   setText(parts.when, ago(job.created_at, now));
   setAttribute(parts.when, "title", job.created_at);
 }
 
-function showProgress(parts, job) {
+function showProgress(parts, job, name) {
   const { tally, progress, error } = job;
   const has = tally.total > 0;
   const steps = !has && progress && progress.total ? progress : null;
@@ -68,7 +68,8 @@ function showProgress(parts, job) {
   const ended = tally.completed + tally.failed + tally.cancelled;
   setText(parts.done, has ? percent(ended, tally.total) : steps ? percent(steps.current, steps.total) : "");
   const failure = job.status === "failed" && error ? `${error.type}: ${error.message}` : "";
-  const text = has ? job.progress_text : failure || (job.finished_at ? outcome(job.result) : progress?.message) || "";
+  const message = progress?.message === name ? "" : progress?.message;
+  const text = has ? job.progress_text : failure || (job.finished_at ? outcome(job.result, name) : message) || "";
   setText(parts.text, text);
   setAttribute(parts.text, "title", failure || text);
   setAttribute(parts.text, "data-bad", (!has && !!failure) || null);

@@ -56,8 +56,10 @@ export function tallyBar() {
 export function showTally(bar, tally) {
   const all = tally.total || 1;
   for (const part of bar.children) {
-    const share = `${((100 * tally[part.dataset.status]) / all).toFixed(2)}%`;
+    const n = tally[part.dataset.status];
+    const share = `${((100 * n) / all).toFixed(2)}%`;
     if (part.style.width !== share) part.style.width = share;
+    setAttribute(part, "data-some", n > 0 || null); // one of a million still shows
   }
 }
 

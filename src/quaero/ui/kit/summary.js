@@ -14,10 +14,11 @@ export function title(job) {
   return scalars.length === 1 ? `${scalars[0][0]} ${scalars[0][1]}` : job.kind;
 }
 
-/** The first values of a result, in a line; "" without one. */
-export function outcome(result) {
+/** The first values of a result, in a line, but for what its job is called; "" without any. */
+export function outcome(result, name) {
   if (result === null || result === undefined) return "";
-  if (isScalar(result)) return String(result);
-  return Object.entries(result).filter(([, value]) => isScalar(value) && value !== "").slice(0, 4)
+  const isNews = (value) => isScalar(value) && value !== "" && String(value) !== name;
+  if (isScalar(result)) return isNews(result) ? String(result) : "";
+  return Object.entries(result).filter(([, value]) => isNews(value)).slice(0, 4)
     .map(([key, value]) => `${key.replaceAll("_", " ")} ${String(value).slice(0, 60)}`).join(" · ");
 }

@@ -137,17 +137,23 @@ export class Scroller {
     this.#asked = false;
     const count = this.lines.length();
     const tall = Math.min(TALLEST, Math.max(this.lines.whole(), count) * this.#line);
-    this.#run.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
-    if (!count) {
-      for (const row of this.#rows.splice(0)) this.#release(row);
-      return;
-    }
+    this.#resize(`${Math.max(tall, this.element.clientHeight)}px`, !count);
+    if (!count) return;
     this.#index = Math.min(this.#index, count - 1);
     if (this.following) this.#fillFromEnd(count);
     else this.#fillFromAnchor(count);
     this.#place();
     if (this.following) this.#syncBarAtEnd();
     this.lines.moved(this.first, this.last);
+  }
+
+  /** The run gets another height. Where the bar goes because of that is nobody's scrolling. */
+  #resize(height, isEmpty) {
+    if (this.#run.style.height === height && !isEmpty) return;
+    const before = this.element.scrollTop;
+    this.#run.style.height = height;
+    if (isEmpty) for (const row of this.#rows.splice(0)) this.#release(row);
+    this.#lastScroll += this.element.scrollTop - before;
   }
 
   #syncBarAtEnd() {

@@ -59,7 +59,7 @@ class QLog extends HTMLElement {
   }
 
   attributeChangedCallback(name, before, now) {
-    if (this.isConnected && this.#scroller && before !== now) this.#begin();
+    if (this.isConnected && this.#scroller && before !== now) this.#begin(name === "level" ? this.#place : null);
   }
 
   // --- parts
@@ -78,7 +78,7 @@ class QLog extends HTMLElement {
       onHit: (by) => this.#toHit(by),
       onOnly: (on) => {
         this.#only = on;
-        this.#begin();
+        this.#begin(this.#place);
       },
       onWrap: (on) => {
         choose("wrap", on ? "yes" : "no");
@@ -114,7 +114,11 @@ class QLog extends HTMLElement {
   get #book() { return this.#store?.state ?? initial(); }
   get #lines() { return this.#book.lines; }
 
-  #begin() {
+  /** Where somebody reads, to go on from there through another filter; null: at the end. */
+  get #place() { return this.#scroller.following ? null : this.#lines[this.#scroller.index]?.seq ?? null; }
+
+  /** Show another log or filter: from a place, at the end (null), or (undefined) where the address says. */
+  #begin(place) {
     this.#end();
     const scope = {
       job: this.getAttribute("job"), step: this.getAttribute("step"), children: this.getAttribute("children"), own: this.hasAttribute("own"),
@@ -128,7 +132,7 @@ class QLog extends HTMLElement {
     this.bar.offer(this.#source.download);
     this.#scroller.following = true;
     this.#scroller.forget();
-    this.#open();
+    this.#open(place);
   }
 
   #end() {
@@ -136,11 +140,13 @@ class QLog extends HTMLElement {
     this.#store?.close();
   }
 
-  async #open() {
+  async #open(place) {
     const source = this.#source;
-    const range = parseRange(this.getAttribute("line") ?? location.hash);
+    const range = place === undefined && parseRange(this.getAttribute("line") ?? location.hash);
     await source.open();
-    if (source !== this.#source || !range) return;
+    if (source !== this.#source) return;
+    if (place) await this.#goToQuietly(place);
+    if (!range) return;
     this.#change({ range });
     await this.#goTo({ line: range[0] });
   }
@@ -249,7 +255,7 @@ class QLog extends HTMLElement {
     if (text.toLowerCase() === this.#hits.needle) return;
     this.#hits.look(text);
     this.#change({ needle: text.toLowerCase() });
-    if (this.#only) this.#begin();
+    if (this.#only) this.#begin(this.#place);
   }
 
   #toHit(by) {

@@ -5,6 +5,9 @@ import { h, setProperty } from "../kit/dom.js";
 
 const pretty = (value) => (value === null || value === undefined ? "–" : JSON.stringify(value, null, 2));
 
+/** Which try it is; a definition's root has no function of its own to try. */
+const attemptOf = ({ kind, attempt, max_attempts: most }) => (kind === "definition" ? "– (its steps run)" : attempt ? `${attempt} of ${most}` : `not begun, ${most} at most`);
+
 /** The panel; `read()` gives the job with what a list leaves out. */
 export function detailsPanel() {
   const element = h("div", { class: "pad details" });
@@ -16,7 +19,7 @@ export function detailsPanel() {
       if (!visible || (shown && shown.id === job.id && shown.version === job.version)) return;
       shown = job;
       const facts = [
-        ["Id", job.id], ["Kind", job.kind], ["Name", job.name ?? "–"], ["Step", job.step ?? "–"], ["Attempt", `${job.attempt} of ${job.max_attempts}`],
+        ["Id", job.id], ["Kind", job.kind], ["Name", job.name ?? "–"], ["Step", job.step ?? "–"], ["Attempt", attemptOf(job)],
         ["Round", job.round], ["Priority", job.priority], ["Tags", (job.tags ?? []).join(", ") || "–"], ["Created", dateTime(job.created_at)],
         ["Started", dateTime(job.started_at)], ["Finished", dateTime(job.finished_at)], ["Warnings", job.warnings], ["Log entries up to", count(job.log_head)], ["Version", job.version],
         ...Object.entries(job.counts ?? {}).map(([name, n]) => [name, count(n)]),

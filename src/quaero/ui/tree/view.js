@@ -1,6 +1,6 @@
 // The tree page: reads and subscribes, hands messages to the reducer, and shows the state it gives back.
 
-import { plural } from "../kit/format.js";
+import { compact, plural } from "../kit/format.js";
 import { h, setProperty } from "../kit/dom.js";
 import { confirmAction } from "../kit/dialog.js";
 import { createStore } from "../kit/store.js";
@@ -174,9 +174,9 @@ export function openTree(main, { id, params }) {
     head.show(state);
     steps.show(state);
     map.show(state);
-    bar.show(tab);
     for (const [name, possible] of Object.entries(offered(state))) bar.offer(name, possible);
-    bar.count("errors", state.job.tally.failed ? state.job.tally.failed.toLocaleString("en-US") : "");
+    bar.count("errors", state.job.tally.failed ? compact(state.job.tally.failed) : "");
+    bar.show(tab);
     for (const [name, panel] of Object.entries(panels)) {
       setProperty(panel.element.parentElement, "hidden", name !== tab);
       panel.show(state, name === tab);
