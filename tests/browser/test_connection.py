@@ -20,21 +20,6 @@ def sockets(context: BrowserContext) -> list[Page]:
     return opened
 
 
-def test_twelve_tabs_share_one_connection_and_all_are_live(context: BrowserContext, site: Site) -> None:
-    opened = sockets(context)
-    tabs = [context.new_page() for _ in range(12)]
-    for tab in tabs:
-        tab.goto(site.address)
-    for tab in tabs:
-        expect(tab.locator(".connection")).to_have_text("Live")
-
-    site.submit("child", {"number": 1}, name="Seen by all")
-
-    for tab in tabs:
-        expect(tab.locator("q-list .row", has_text="Seen by all")).to_contain_text("Completed")
-    assert len(opened) == 1
-
-
 def test_when_the_leading_tab_goes_another_one_leads(context: BrowserContext, site: Site) -> None:
     opened = sockets(context)
     first, second = context.new_page(), context.new_page()

@@ -73,3 +73,15 @@ async def colours(job: quaero.JobContext) -> None:
     """What a program writes for a terminal, and what it should not."""
     job.log.info("before \x1b[31mred\x1b[0m \x1b]0;title\x07after\x1b[2J <img src=x onerror=__ran()>")
     job.log.info("see https://example.org/a?b=c.")
+
+
+@app.job(kind="tide", max_attempts=1)
+async def tide(job: quaero.JobContext, gate: str = "gate", waves: int = 600) -> None:
+    """Log and spawn without a pause until a file is there: something always is on its way."""
+    for n in range(waves):
+        if Path(gate).exists():
+            return
+        for part in "abc":
+            job.log.info("wave %d%s", n, part)
+        job.spawn("child", {"number": n})
+        await _a_moment()

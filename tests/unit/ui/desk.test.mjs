@@ -1,7 +1,7 @@
 // The desk of the leading tab, over a WebSocket that does what the test says.
 
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 
 const opened = [];
 globalThis.location = { protocol: "http:", host: "localhost:8080" };
@@ -30,26 +30,40 @@ globalThis.WebSocket = class {
 };
 const { Desk } = await import("../../../src/quaero/ui/live/desk.js");
 
-let desk, delivered, states;
+let desk, delivered, states, now;
 beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  now = 1_000;
+  mock.method(performance, "now", () => now);
+  document.hidden = false;
   opened.length = 0;
   delivered = [];
   states = [];
   desk = new Desk((...message) => delivered.push(message), (state) => states.push(state));
 });
+afterEach(() => {
+  desk.close();
+  mock.timers.reset();
+  mock.restoreAll();
+});
 const wire = () => opened.at(-1);
-const done = (work) => { try { work(); } finally { desk.close(); } };
+const pass = (ms, step = 500) => {
+  for (let left = ms; left > 0; left -= step) {
+    now += Math.min(step, left);
+    mock.timers.tick(Math.min(step, left));
+  }
+};
 
-test("what is wanted before the connection is there is asked for when it is", () => done(() => {
+test("what is wanted before the connection is there is asked for when it is", () => {
   desk.asked("a", { op: "subscribe", number: 1, request: { topic: "jobs", ids: ["7"] } });
   wire().open();
 
   assert.equal(wire().address, "ws://localhost:8080/ws");
   assert.deepEqual(wire().sent, [{ type: "subscribe", payload: { topic: "jobs", ids: ["7"], id: 1 } }]);
   assert.equal(states.at(-1), "live");
-}));
+});
 
-test("an answer goes to the tab that asked, what has no number goes to all", () => done(() => {
+test("an answer goes to the tab that asked, what has no number goes to all", () => {
   wire().open();
   desk.asked("a", { op: "subscribe", number: 5, request: { topic: "job:1" } });
   desk.asked("b", { op: "subscribe", number: 5, request: { topic: "job:2" } });
@@ -57,9 +71,9 @@ test("an answer goes to the tab that asked, what has no number goes to all", () 
   wire().say("queue_stats", { pending: 1 });
 
   assert.deepEqual(delivered.map(([tab, number, { type }]) => [tab, number, type]), [["b", 5, "snapshot"], [null, null, "queue_stats"]]);
-}));
+});
 
-test("only what came into sight and what left it is told", () => done(() => {
+test("only what came into sight and what left it is told", () => {
   wire().open();
   const request = { topic: "jobs", ids: ["1", "2"] };
   desk.asked("a", { op: "subscribe", number: 1, request });
@@ -68,55 +82,89 @@ test("only what came into sight and what left it is told", () => done(() => {
   desk.asked("a", { op: "ids", number: 1, request: { ids: ["2", "3"] } });
 
   assert.deepEqual(wire().sent.slice(1), [{ type: "ids", payload: { id: 1, add: ["3"], remove: ["1"] } }]);
-}));
+});
 
-test("after a break every subscription goes on from the cursor it had reached", (t) => done(() => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+test("after a break every subscription goes on from the cursor it had reached", () => {
   wire().open();
   desk.asked("a", { op: "subscribe", number: 1, request: { topic: "logs:1", limit: 100 } });
   wire().say("logs", { id: 1, cursor: "x.1.40", logs: [] });
   wire().break();
   assert.equal(states.at(-1), "resuming");
-  t.mock.timers.tick(31_000);
+  pass(1_500);
   wire().open();
 
   assert.equal(opened.length, 2);
   assert.deepEqual(wire().sent, [{ type: "subscribe", payload: { topic: "logs:1", limit: 100, cursor: "x.1.40", id: 1 } }]);
   assert.equal(states.at(-1), "live");
-}));
+});
 
-test("a tab that leaves takes its subscriptions along and nobody else's", () => done(() => {
+test("a tab that leaves takes its subscriptions along and nobody else's", () => {
   wire().open();
   desk.asked("a", { op: "subscribe", number: 1, request: { topic: "queue" } });
   desk.asked("b", { op: "subscribe", number: 1, request: { topic: "queue" } });
   desk.asked("a", { op: "leave" });
 
   assert.deepEqual(wire().sent.slice(2), [{ type: "unsubscribe", payload: { id: 1 } }]);
-}));
+});
 
-test("a server that does not answer a question is left, one that was merely quiet is not", (t) => done(() => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  let now = 0;
-  t.mock.method(performance, "now", () => now);
-  const pass = (ms) => { now += ms; t.mock.timers.tick(ms); };
+test("a server that does not answer a question is doubted, then left", () => {
   wire().open();
-  now += 60_000; // a hidden tab: the timer comes once a minute
-  pass(5_000);
+  pass(5_500);
   assert.equal(wire().sent.at(-1).type, "ping");
+  assert.equal(states.at(-1), "live");
+  pass(2_500);
+  assert.equal(states.at(-1), "resuming");
+  assert.equal(wire().readyState, 1);
   wire().say("pong", {});
-  pass(5_000);
   assert.equal(states.at(-1), "live");
 
-  pass(5_000);
-  pass(5_000);
-  assert.equal(states.at(-1), "resuming");
-}));
+  pass(13_500);
+  assert.equal(opened[0].readyState, 3);
+});
 
-test("a live plane that never came is told apart from one that was lost", (t) => done(() => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+test("who was merely quiet is neither doubted nor left, however late a hidden tab asks", () => {
+  wire().open();
+  document.hidden = true;
+  pass(60_000, 60_000);
+  assert.equal(wire().sent.at(-1).type, "ping");
+  wire().say("pong", {});
+  pass(60_000, 60_000);
+
+  assert.deepEqual(states, ["live"]);
+  assert.equal(opened.length, 1);
+});
+
+test("after a sleep nothing is called live until the server has said something", () => {
+  wire().open();
+  pass(60_000, 60_000);
+  assert.equal(states.at(-1), "resuming");
+
+  wire().say("pong", {});
+
+  assert.equal(states.at(-1), "live");
+});
+
+test("a connection that neither opens nor fails is given up", () => {
+  pass(7_000);
+
+  assert.equal(opened[0].readyState, 3);
+  pass(2_000);
+  assert.equal(opened.length, 2);
+});
+
+test("who looks at a tab need not wait for the timers of the hidden one that leads", () => {
+  wire().open();
   wire().break();
-  t.mock.timers.tick(3_000);
+  now += 60_000; // and no timer came
+  desk.hurry();
+
+  assert.equal(opened.length, 2);
+});
+
+test("a live plane that never came is told apart from one that was lost", () => {
+  wire().break();
+  pass(3_000);
   wire().break();
 
   assert.deepEqual(states, ["connecting", "polling"]);
-}));
+});

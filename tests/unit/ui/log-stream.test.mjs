@@ -107,6 +107,20 @@ test("what comes twice is dropped and counted; a hole nobody told of is asked fo
   assert.match(troubles.join(), /positions 3 to 4/);
 }));
 
+test("what was not asked for is not missing, what is gone is", async () => {
+  const { lines, stream } = await serving(({ response }) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(frame("hello", { head: 90, oldest: 41, mode: "tail" }));
+    response.write(frame("gap", { from: 1, to: 40, why: "retention" }, 40));
+    response.write(frame("gap", { from: 41, to: 88, why: "skipped_by_request" }, 88));
+    response.write(frame("logs", { prev: 88, to: 90, logs: [line(89), line(90)] }, 90));
+    response.end(frame("end", { log_head: 90 }));
+  }, (base) => followed(base, { limit: 2 }));
+
+  assert.deepEqual(lines, [89, 90]);
+  assert.equal(stream.ledger.missing, 40);
+});
+
 test("where streams say nothing, pages are fetched from the same position", hurried(async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] }); // the watchdog is not what this is about
   const { lines } = await serving(({ at, response, after, connection }) => {

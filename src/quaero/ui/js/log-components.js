@@ -16,6 +16,7 @@
     idle: "not connected", connecting: "connecting …", live: "live", waiting: "connection lost, coming back …",
     polling: "live, by asking", ended: "ended",
   };
+  const WHY = { retention: "are gone: their time was up", skipped_by_request: "before were not asked for" };
   const CONTROLS = /[\u001b\u009b][[\]()#;?]*(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
   const count = new Intl.NumberFormat("en-US");
 
@@ -31,7 +32,7 @@
 
   const hole = ({ from, to, why }) => ({
     key: `gap-${from}-${to}`, number: "", time: "", level: "warn", step: "", gap: true,
-    text: why === "reset" ? "— the store was replaced: reading begins anew —" : `— ${count.format(to - from + 1)} entries are not here: ${why} —`,
+    text: why === "reset" ? "— the store was replaced: reading begins anew —" : `— ${count.format(to - from + 1)} entries ${WHY[why] ?? why} —`,
   });
 
   function component(make) {

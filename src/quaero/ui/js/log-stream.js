@@ -8,6 +8,9 @@
 // gets the rest, every line once and in order; `ledger` shows that it did. Where streams are blocked on the way (a proxy
 // that buffers), it fetches pages with the same cursor instead, and tries the stream again now and then.
 //
+// One file, longer than ours are: other people's pages take it with one plain `<script src>`, and what stands after that
+// tag finds `QuaeroLogs` there. A plain script cannot import, and there is no step that would join parts.
+//
 //     idle ─connect─> connecting ──hello──> live ──cut──> waiting ─(jitter 1 s … 30 s)─> connecting …
 //                         └─(no hello, three times)─> polling ──(a minute)──> connecting
 //     live or polling ──end──> ended
@@ -23,6 +26,7 @@
   const STREAM_AGAIN = 60_000;
   const POLL_EVERY = 2_000;
   const PAGE = 1_000;
+  const NOT_ASKED_FOR = "skipped_by_request"; // a gap by a `limit` or a position: nothing is lost
 
   const nothing = () => undefined;
 
@@ -60,7 +64,7 @@
     }
   }
 
-  /** What was received, counted by position: `missing` is what the server said is gone, `duplicate` what was dropped here. */
+  /** What was received, counted by position. `missing`: what the server said is gone, though it was asked for; `duplicate`: what came again and was dropped. */
   const emptyLedger = () => ({ first: null, last: null, received: 0, missing: 0, duplicate: 0 });
 
   class LogStream {
@@ -291,7 +295,7 @@
     }
 
     #gap(told) {
-      this.ledger.missing += Math.max(0, told.to - told.from + 1);
+      if (told.why !== NOT_ASKED_FOR) this.ledger.missing += Math.max(0, told.to - told.from + 1);
       if (this.#position === null || told.to > this.#position) this.#position = told.to;
       this.onGap(told);
     }

@@ -10,7 +10,7 @@ export class Trouble extends Error {
 
 /** Where a login leads back to; called when the server no longer knows who we are. */
 function login() {
-  if (location.pathname !== "/login") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (location.pathname !== "/login") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`);
 }
 
 /** One request; JSON in, JSON out. Raises Trouble. */

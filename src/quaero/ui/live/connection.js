@@ -5,23 +5,23 @@
 //     tab (leads) ────────────┘
 //
 // The leader is whoever holds the lock. When it goes, the next one leads, and every tab says again what it shows, from
-// the position it has reached. State shown is dropped only when the store's incarnation changes.
+// the position it has reached. A browser may put the leading tab to sleep, lock and all: a tab that somebody sees takes the
+// lead from one that does not answer. State shown is dropped only when the store's incarnation changes.
 
 import { Desk } from "./desk.js";
 
 const LEADER = "quaero-leader";
-const QUIET_MS = 12_000;
-const ASK_MS = 4_000;
+const ASK_MS = 2_000;
 
 const tab = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("quaero-live") : null;
 const subscriptions = new Map();
 const listeners = new Set();
 let desk = null;
+let leader = null; // whose desk knows what this tab shows
 let next = 1;
-let heard = 0;
+let unanswered = 0; // questions to the leader since it was last heard
 let incarnation = null;
-let takesPart = false;
 let shown = { state: "connecting", since: Date.now(), leads: false };
 
 /** How the connection stands: `connecting`, `live`, `resuming`, `stale`, `polling`; and since when. */
@@ -74,7 +74,7 @@ export function whileNotLive(work, ms = 3_000) {
 }
 
 function toDesk(asked) {
-  if (!takesPart) return; // what is wanted by then is said when it does
+  if (!leader) return; // what is wanted by then is said when there is one
   if (desk) desk.asked(tab, asked);
   else channel?.postMessage({ to: LEADER, from: tab, asked });
 }
@@ -85,7 +85,7 @@ function sayAgain() {
 
 function deliver(to, number, message) {
   if (to === null || to === tab) receive(number, message);
-  if (to !== tab) channel?.postMessage({ to: to ?? "all", number, message });
+  if (to !== tab) channel?.postMessage({ to: to ?? "all", leader: tab, number, message });
 }
 
 function receive(number, message) {
@@ -106,14 +106,23 @@ function arrivedAt(now) {
 
 function tell(state) {
   become(state);
-  channel?.postMessage({ to: "all", state });
+  channel?.postMessage({ to: "all", leader: tab, state });
 }
 
 function lead() {
+  leader = tab;
   desk = new Desk(deliver, tell);
-  channel?.postMessage({ to: "all", took: tab });
+  channel?.postMessage({ to: "all", leader: tab, took: true });
   sayAgain();
   desk.report();
+}
+
+/** Another tab leads now. */
+function follow() {
+  if (!desk) return;
+  desk.close();
+  desk = leader = null;
+  ask();
 }
 
 function hear({ data }) {
@@ -121,43 +130,63 @@ function hear({ data }) {
     if (!desk) return;
     if (data.asked) desk.asked(data.from, data.asked);
     if (data.question) desk.report();
+    if (data.seen) desk.hurry();
     return;
   }
   if (data.to !== "all" && data.to !== tab) return;
-  heard = performance.now();
-  if (data.took) sayAgain();
-  if (data.state && !desk) become(data.state);
-  if (data.message) receive(data.number, data.message);
+  if (data.took) follow();
+  if (desk) return;
+  unanswered = 0;
+  if (data.leader !== leader && !data.message) {
+    leader = data.leader;
+    sayAgain();
+  }
+  if (data.state) become(data.state);
+  if (data.message && data.leader === leader) receive(data.number, data.message);
 }
 
 /** Take part. Called once. A tab is heard only when it holds its own lock, for by that the leader knows that it lives. */
 export function start() {
   if (!channel || !navigator.locks) {
-    takesPart = true;
     lead();
     return;
   }
   navigator.locks.request(`quaero-tab-${tab}`, () => {
-    takesPart = true;
     takeTurns();
-    sayAgain();
     return new Promise(() => undefined); // held until this tab goes
+  });
+}
+
+/** Lead when it is this tab's turn; `steal` makes it so at once. Who is robbed of the lead waits for the next turn. */
+function takeLead(steal = false) {
+  navigator.locks.request(LEADER, { steal }, () => {
+    if (!desk) lead();
+    return new Promise(() => undefined);
+  }).catch(() => {
+    follow();
+    takeLead();
   });
 }
 
 function takeTurns() {
   channel.onmessage = hear;
-  navigator.locks.request(LEADER, () => {
-    lead();
-    return new Promise(() => undefined);
-  });
-  heard = performance.now();
-  setInterval(() => {
-    if (desk) return;
-    channel.postMessage({ to: LEADER, from: tab, question: true });
-    if (performance.now() - heard > QUIET_MS) become("stale");
-  }, ASK_MS);
-  channel.postMessage({ to: LEADER, from: tab, question: true });
+  takeLead();
+  ask();
+  setInterval(lookAfterLeader, ASK_MS);
   addEventListener("pagehide", () => toDesk({ op: "leave" }));
   addEventListener("pageshow", (event) => event.persisted && sayAgain());
+}
+
+function ask() {
+  unanswered += 1;
+  channel.postMessage({ to: LEADER, from: tab, question: true, seen: !document.hidden });
+}
+
+function lookAfterLeader() {
+  if (desk) return;
+  if (unanswered > 1 && !document.hidden) {
+    unanswered = 0;
+    takeLead(true);
+  } else if (unanswered) become(unanswered > 1 ? "stale" : "resuming");
+  ask();
 }

@@ -15,14 +15,17 @@ export class Desk {
   constructor(deliver, tell) {
     this.deliver = deliver;
     this.tell = tell;
-    this.socket = new Socket({ onOpen: () => this.#resume(), onMessage: (m) => this.#arrived(m), onDown: () => this.report() });
+    this.socket = new Socket({ onOpen: () => this.#resume(), onMessage: (m) => this.#arrived(m), onChange: () => this.report() });
   }
 
   /** Say again how the connection stands. */
   report() {
-    const { isOpen, everOpen, failures } = this.socket;
-    this.tell(isOpen ? "live" : everOpen ? (failures > 2 ? "stale" : "resuming") : failures > 1 ? "polling" : "connecting");
+    const { isLive, everOpen, failures } = this.socket;
+    this.tell(isLive ? "live" : everOpen ? (failures > 2 ? "stale" : "resuming") : failures > 1 ? "polling" : "connecting");
   }
+
+  /** Somebody who sees a tab asks how it stands: do not wait for the timers of one that is hidden. */
+  hurry() { this.socket.hurry(); }
 
   /** What a tab asks for: subscribe, change, unsubscribe. */
   asked(tab, { op, number, request }) {

@@ -179,7 +179,8 @@ function detached(next) {
 }
 
 function hole(book, { from, to, why }) {
-  const ledger = { ...book.ledger, missing: book.ledger.missing + Math.max(0, to - from + 1) };
+  const lost = why === "skipped_by_request" ? 0 : Math.max(0, to - from + 1);
+  const ledger = { ...book.ledger, missing: book.ledger.missing + lost };
   const next = { ...book, ledger, position: Math.max(book.position ?? 0, to) };
   return book.attached ? { ...next, lines: book.lines.concat({ seq: to, gap: { from, to, why } }) } : next;
 }

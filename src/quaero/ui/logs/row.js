@@ -5,9 +5,9 @@ import { count, dateTime, timeOfDay } from "../kit/format.js";
 import { fillMessage } from "./text.js";
 
 const WHY = {
-  retention: "their time was up (retention)",
-  skipped_by_request: "passed over as asked",
-  reset: "the store was replaced",
+  retention: "are not here any more: their time was up (retention)",
+  skipped_by_request: "before were not asked for",
+  reset: "are not here any more: the store was replaced",
 };
 
 /** An empty row; made once, filled many times. */
@@ -49,7 +49,7 @@ function fillText(row, line, needle) {
     for (const cell of [row.no, row.at, row.level, row.from]) cell.textContent = "";
     row.number = null;
     const { from, to, why } = line.gap;
-    setText(row.says, `${count(to - from + 1)} entries are not here any more: ${WHY[why] ?? why}`);
+    setText(row.says, `${count(to - from + 1)} entries ${WHY[why] ?? `are not here: ${why}`}`);
     return;
   }
   setText(row.level, line.level);

@@ -8,7 +8,7 @@ const TIMES = { time: "Time", relative: "Since start", date: "Date and time" };
 
 /** The bar; `on…` hear what is chosen. Returns {element, field, found, wrap, offer(address)}. */
 export function toolbar({ level, times, wrap, onLevel, onTimes, onSearch, onHit, onOnly, onWrap, onCopy }) {
-  const search = searchField("Search this log", "", onSearch);
+  const search = searchField("Search this log", "", onSearch, 150);
   const field = search.querySelector("input");
   field.addEventListener("keydown", (event) => event.key === "Enter" && onHit(event.shiftKey ? -1 : 1));
   const found = h("span", { class: "found num", "aria-live": "polite" });

@@ -17,9 +17,9 @@ import { Source } from "./source.js";
 import { stateText } from "./standing.js";
 import { findIn } from "./text.js";
 import { toolbar } from "./toolbar.js";
+import { Travel, shareOf } from "./travel.js";
 
 const NEAR = 60; // lines from an end of the run at which more is fetched
-const DRAG_MS = 90;
 
 const chosen = (name, usual) => localStorage.getItem(`quaero.log.${name}`) ?? usual;
 const choose = (name, value) => localStorage.setItem(`quaero.log.${name}`, value);
@@ -34,6 +34,7 @@ class QLog extends HTMLElement {
   static observedAttributes = ["job", "step", "children", "own", "level"];
 
   #store = null;
+  #book = initial(); // as it was drawn last: places of lines are counted in it, and a line that came since has none yet
   #source = null;
   #scroller = null;
   #hits = null;
@@ -41,7 +42,7 @@ class QLog extends HTMLElement {
   #standing = { state: "connecting" };
   #stopStanding = null;
   #only = false;
-  #drag = 0;
+  #travel = null;
   #ended = null;
 
   connectedCallback() {
@@ -89,7 +90,7 @@ class QLog extends HTMLElement {
     });
     this.bar = bar;
     this.pane = h("div", { class: "log-pane", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Log lines" });
-    this.fresh = button("down", "", () => this.follow(), { class: "fresh", hidden: true });
+    this.fresh = button("down", "", () => this.#travel.follow(), { class: "fresh", hidden: true });
     this.empty = h("p", { class: "log-empty", hidden: true });
     this.foot = h("footer", { class: "log-state num" });
     this.#hits = new Hits(() => this.#showHits());
@@ -98,11 +99,22 @@ class QLog extends HTMLElement {
       length: () => this.#lines.length,
       make: makeRow,
       show: (row, index) => showRow(row, this.#lines[index], this.#look),
-      share: (index) => this.#shareOf(this.#lines[index]?.seq ?? 0),
+      share: (index) => shareOf(this.#book, this.#lines[index]?.seq ?? 0),
       whole: () => this.#book.head - this.#book.oldest + 1,
       atEnd: () => this.#book.attached,
-      dragged: (share) => this.#dragged(share),
+      dragged: (share) => this.#travel.dragged(share),
       moved: (first, last) => this.#inSight(first, last),
+    });
+    this.#travel = new Travel({
+      scroller: this.#scroller,
+      book: () => {
+        this.#store.flush();
+        return this.#book;
+      },
+      source: () => this.#source,
+      counter: () => (this.#look.numbered ? "line_number" : "seq"),
+      arrived: (seq) => this.#change({ current: seq }),
+      moved: () => this.#showFresh(),
     });
     setAttribute(this, "wrap", chosen("wrap", "yes") === "yes");
     this.pane.addEventListener("keydown", (event) => this.#pressed(event));
@@ -111,7 +123,6 @@ class QLog extends HTMLElement {
 
   // --- the book
 
-  get #book() { return this.#store?.state ?? initial(); }
   get #lines() { return this.#book.lines; }
 
   /** Where somebody reads, to go on from there through another filter; null: at the end. */
@@ -126,7 +137,8 @@ class QLog extends HTMLElement {
     };
     this.#look = { ...this.#look, from: false, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };
     this.#ended = null;
-    this.#store = createStore(reduce, initial(), (book, before) => this.#render(book, before));
+    this.#book = initial();
+    this.#store = createStore(reduce, this.#book, (book, before) => this.#render(book, before));
     this.#source = new Source(scope, this.#store, { following: () => this.#scroller.following, onStatus: (told) => this.#heard(told) });
     this.#hits.source = this.#source;
     this.bar.offer(this.#source.download);
@@ -148,7 +160,7 @@ class QLog extends HTMLElement {
     if (place) await this.#goToQuietly(place);
     if (!range) return;
     this.#change({ range });
-    await this.#goTo({ line: range[0] });
+    await this.#travel.goToLine(range[0]);
   }
 
   #heard(told) {
@@ -157,6 +169,7 @@ class QLog extends HTMLElement {
   }
 
   #render(book, before) {
+    this.#book = book;
     const moved = (book.added - (before?.added ?? 0)) - (book.trimmed - (before?.trimmed ?? 0));
     if (before && book.epoch !== before.epoch) this.#scroller.forget();
     else if (moved) this.#scroller.shift(moved);
@@ -169,13 +182,12 @@ class QLog extends HTMLElement {
     const many = !this.hasAttribute("own") && book.lines !== before?.lines && !this.#look.from && severalJobs(book.lines);
     if (many) this.#change({ from: true });
     this.style.setProperty("--digits", String(book.head.toLocaleString("en-US").length));
-    if (this.#scroller.following && book.fresh) this.#store.dispatch({ type: "seen" });
     this.#scroller.ask();
     this.#showState();
   }
 
   #inSight(first, last) {
-    const book = this.#book;
+    const book = this.#store.state;
     if (!book.loading && !book.trouble) {
       if (first < NEAR && !book.start) this.#more("earlier", tokenBefore(book));
       else if (last > book.lines.length - NEAR && !book.attached) this.#more("later", tokenAfter(book));
@@ -187,64 +199,14 @@ class QLog extends HTMLElement {
     if (token) this.#source[way](token);
   }
 
-  // --- moving
-
-  /** Go to the end and stay there. */
-  async follow() {
-    await this.#source.follow();
-    this.#scroller.follow();
-    this.#store.dispatch({ type: "seen" });
-    this.#showFresh();
-  }
-
-  async #goTo(place, share = 0.3) {
-    const [key, value] = place.seq !== undefined ? ["seq", place.seq] : [this.#look.numbered ? "line_number" : "seq", place.line];
-    const find = () => this.#lines.findIndex((line) => line[key] >= value);
-    const [first, last] = [this.#lines[0]?.[key], this.#lines.at(-1)?.[key]];
-    if (!(value >= first && value <= last)) await this.#source.jump(key === "seq" ? { seq: value } : { line: value });
-    const index = find();
-    if (index < 0) return;
-    this.#change({ current: this.#lines[index].seq });
-    this.#scroller.goTo(index, share);
-    this.#showFresh();
-  }
-
-  #dragged(share) {
-    clearTimeout(this.#drag);
-    this.#drag = setTimeout(async () => {
-      const { oldest, head } = this.#book;
-      if (share >= 0.999) return this.follow();
-      await this.#goToQuietly(Math.round(oldest + share * (head - oldest)));
-    }, DRAG_MS);
-  }
-
-  async #goToQuietly(seq) {
-    const lines = this.#lines;
-    if (!(seq >= lines[0]?.seq && seq <= lines.at(-1)?.seq)) await this.#source.jump({ seq });
-    this.#scroller.goTo(indexOf(this.#lines, seq));
-    this.#showFresh();
-  }
-
-  #shareOf(seq) {
-    const { oldest, head } = this.#book;
-    return head > oldest ? (seq - oldest) / (head - oldest) : 1;
-  }
-
   #pressed(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const page = this.pane.clientHeight - 40;
-    const by = { ArrowDown: 20, j: 20, ArrowUp: -20, k: -20, PageDown: page, " ": event.shiftKey ? -page : page, PageUp: -page }[event.key];
-    if (by) {
-      if (by < 0) this.#scroller.following = false;
-      this.#scroller.by(by);
-    } else if (event.key === "End" || event.key === "G" || event.key === "f") this.follow();
-    else if (event.key === "Home") this.#goToQuietly(this.#book.oldest);
-    else if (event.key === "n") this.#toHit(1);
+    if (event.key === "n") this.#toHit(1);
     else if (event.key === "N") this.#toHit(-1);
     else if (event.key === "w") this.bar.wrap.click();
     else if (event.key === "c") this.#copy();
     else if (event.key === "/") this.bar.field.focus();
-    else return;
+    else if (!this.#travel.pressed(event)) return;
     event.preventDefault();
     event.stopPropagation();
   }
@@ -261,7 +223,7 @@ class QLog extends HTMLElement {
   #toHit(by) {
     const from = this.#lines[this.#scroller.index]?.seq ?? 0;
     const seq = this.#hits.step(by, by > 0 ? from : from + 1);
-    if (seq !== null) this.#goTo({ seq });
+    if (seq !== null) this.#travel.goTo(seq);
     this.#showHits();
   }
 
@@ -300,6 +262,7 @@ class QLog extends HTMLElement {
   #showFresh() {
     const { fresh } = this.#book;
     const away = !this.#scroller.following;
+    if (!away && fresh) this.#store.dispatch({ type: "seen" });
     setProperty(this.fresh, "hidden", !away);
     if (away) setText(this.fresh.lastChild, fresh ? `${fresh.toLocaleString("en-US")} new` : "Follow");
   }

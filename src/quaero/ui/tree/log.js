@@ -14,6 +14,9 @@ export function selectionOf(params, id) {
   return RANGE.test(children) ? { children, of: params.get("of") ?? id } : null;
 }
 
+// of a job with children, the changes of each child (debug) would hide what they say
+const hasChildren = (job) => job.tally.total > 0;
+
 /** The panel. The viewer is in the page only while it is looked at: what nobody looks at costs nothing. */
 export function logPanel({ selection = null }) {
   const scopes = h("div", { class: "segments", role: "group", "aria-label": "Whose log" });
@@ -27,16 +30,17 @@ export function logPanel({ selection = null }) {
     if (shown) show(shown, true);
   }
 
-  /** What the viewer is to show: {job, step, children}. */
+  /** What the viewer is to show: {job, step, children, own}. */
   function wanted({ job }) {
-    if (chosen === SELECTED) return { job: selection.of, step: null, children: selection.children };
-    return { job: job.id, step: chosen === WHOLE ? null : chosen.slice(1), children: null };
+    if (chosen === SELECTED) return { job: selection.of, step: null, children: selection.children, own: null };
+    const isAlone = !hasChildren(job) && !job.step; // then its lines are counted by itself: 1, 2, 3 …
+    return { job: job.id, step: chosen === WHOLE ? null : chosen.slice(1), children: null, own: isAlone ? "" : null };
   }
 
-  function look(scope) {
+  function look(scope, job) {
     const isShown = viewer && Object.entries(scope).every(([name, value]) => viewer.getAttribute(name) === value);
     if (isShown) return;
-    viewer ??= h("q-log", { level: "debug" });
+    viewer ??= h("q-log", { level: hasChildren(job) ? "info" : "debug" });
     viewer.remove(); // so that it begins once, however many attributes change
     for (const [name, value] of Object.entries(scope)) setAttribute(viewer, name, value);
     element.append(viewer);
@@ -59,7 +63,7 @@ export function logPanel({ selection = null }) {
       setAttribute(button, "aria-pressed", String(name === chosen));
     });
     setProperty(scopes, "hidden", choices.length < 2);
-    look(wanted(state));
+    look(wanted(state), state.job);
   }
 
   return {
