@@ -9,10 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
 	'import sys; sys.version_info >= (3, 11) and print(1)' 2>/dev/null),$(name))))
-BROWSER_TESTS := $(shell find tests/browser -name 'test_*.py' 2>/dev/null | head -1)
 ARGS ?=
 CODE := $(wildcard src tests bench docs)
-TESTS := $(wildcard tests/unit tests/contract tests/integration)
+TESTS := tests/unit tests/contract tests/integration tests/browser  # browser last: see its conftest.py
 
 # uv when the venv has it (ten times faster), else the pip that comes with every venv, from version 23 on.
 # The venv leads the PATH because the build backend looks for its program there.
@@ -31,10 +30,7 @@ run: $(VENV)/.run ## Install what is missing, then start everything with the dem
 
 .PHONY: test
 test: $(VENV)/.dev browser ## Install what is missing, then run every test but chaos (ARGS="-k crawler")
-	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
-ifneq ($(BROWSER_TESTS),)
-	@$(BIN)/python -m pytest tests/browser $(ARGS)  # alone: the browser driver's event loop breaks others
-endif
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(TESTS) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code
@@ -126,10 +122,8 @@ pgbouncer:
 # Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
 .PHONY: browser
 browser:
-ifneq ($(BROWSER_TESTS),)
 	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing Chromium ..."; apt-get update -qq; \
 			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 		else echo "The browser tests need Chromium (Debian: apt install chromium)." >&2; exit 1; fi; fi
-endif

@@ -32,7 +32,8 @@ def _importable() -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for all tests. Its driver leaves an event loop running, after which no coroutine test can be run in
+    this process: so `make test` names these tests last, and each of its processes takes tests in the order named."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
