@@ -245,11 +245,11 @@ def broken_copy(mutation: Mutation, place: Path) -> Path:
     return source
 
 
-def failing(source: Path, tests: Sequence[str]) -> list[str]:
-    """The names of the tests that fail on this source. Raises RuntimeError when they could not even be run."""
+def failing(source: Path, tests: Sequence[str]) -> str:
+    """The first test that fails on this source, empty if none does. Raises RuntimeError when none could be run."""
     process = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"),
+            *(sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"),
             *("-o", f"pythonpath={source}", "--timeout=60", *tests),
         ],
         cwd=TOP,
@@ -260,7 +260,8 @@ def failing(source: Path, tests: Sequence[str]) -> list[str]:
     )
     if process.returncode not in (0, 1):
         raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
-    return re.findall(r"^(?:FAILED|ERROR) \S+::(\S+)", process.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) \S+::(\S+)", process.stdout, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def verdict(mutation: Mutation) -> tuple[bool, str]:
@@ -270,10 +271,7 @@ def verdict(mutation: Mutation) -> tuple[bool, str]:
             noticed = failing(broken_copy(mutation, Path(place)), mutation.tests)
         except (LookupError, RuntimeError, subprocess.TimeoutExpired) as trouble:
             return False, f"NOT TRIED: {trouble}"
-    if not noticed:
-        return False, "SURVIVED"
-    more = f" and {len(noticed) - 1} more" if len(noticed) > 1 else ""
-    return True, f"killed by {noticed[0]}{more}"
+    return (True, f"killed by {noticed}") if noticed else (False, "SURVIVED")
 
 
 def main(words: Sequence[str]) -> int:
@@ -281,7 +279,7 @@ def main(words: Sequence[str]) -> int:
     chosen = [one for one in MUTATIONS if not words or any(word in one.name for word in words)]
     whole = failing(TOP / "src", sorted({test for one in chosen for test in one.tests}))
     if whole:
-        print(f"on the whole source these fail already: {', '.join(whole)}")
+        print(f"on the whole source this fails already: {whole}")
         return 1
     killed = 0
     for mutation in chosen:
