@@ -38,7 +38,7 @@ class Deliveries:
         self.worker_id = 0
 
     def ring(self) -> None:
-        """Something was recorded: look now."""
+        """Something was recorded, or an executor is there: look now."""
         self._ring.set()
 
     def answered(self, message: Delivered) -> None:
@@ -51,15 +51,18 @@ class Deliveries:
         """Look for due events, now and then and after every ring."""
         while True:
             taken = 0
-            if self.subscribers and await self._is_any_there() and (link := self._pool.for_events()) is not None:
+            if self.subscribers and await self._is_any_there() and self._pool.for_events() is not None:
                 batch = await self._patiently(take_deliveries, self.worker_id, self.subscribers, AT_ONCE)
-                await asyncio.gather(*(self._carry_one(link, delivery) for delivery in batch))
+                await asyncio.gather(*map(self._carry_one, batch))
                 taken = len(batch)
             if not taken:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await self._ring.wait()
+                await self._a_ring()
             self._ring.clear()
+
+    async def _a_ring(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._ring.wait()
 
     async def _is_any_there(self) -> bool:
         """Whether there is anything to take: asked first, because taking is a write."""
@@ -67,10 +70,11 @@ class Deliveries:
             return bool(await self._store.rows("select 1 from delivery where owner is null limit 1"))
         return False
 
-    async def _carry_one(self, link: Link, delivery: Delivery) -> None:
+    async def _carry_one(self, delivery: Delivery) -> None:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._answers[delivery.id] = answer
         event_name = msgspec.json.decode(delivery.event)["type"]
+        link = await self._executor()
         link.send(Deliver(delivery.id, delivery.subscriber, event_name, delivery.event))
         until = time.monotonic() + ANSWER_SECONDS
         while not answer.done() and link.ready and time.monotonic() < until:
@@ -78,6 +82,14 @@ class Deliveries:
         self._answers.pop(delivery.id, None)
         error = answer.result() if answer.done() else "its executor was lost" if not link.ready else _TOO_LATE
         await self._patiently(settle_delivery, self.worker_id, delivery, error)
+
+    async def _executor(self) -> Link:
+        """One that answers soon: chosen when there is something to send, not before it was taken from the store, or it
+        could have begun a plain function meanwhile and would answer after that."""
+        while (link := self._pool.for_events()) is None:
+            self._ring.clear()
+            await self._a_ring()
+        return link
 
     async def _patiently(self, script: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Write, for as long as it takes: what was taken must be settled, or nobody else would ever get it."""

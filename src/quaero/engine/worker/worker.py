@@ -281,6 +281,7 @@ class Worker:
             self._deliveries.subscribers = tuple({name for _, name in ready.subscriptions})
             task = asyncio.get_running_loop().create_task(self._announce(ready))
             task.add_done_callback(self._helper_done)
+        self._deliveries.ring()
         self._wake.set()
 
     async def _announce(self, ready: Ready) -> None:
