@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.browser.site import Site
 from tests.integration.program import CONFIG, Program
 
 TOP = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE_MS = 30_000  # an alarm for a busy machine, no promise
+expect.set_options(timeout=PATIENCE_MS)
 
 # Told by the page itself: what its policy refused, and what a probe did.
 WITNESS = """
@@ -43,7 +45,7 @@ def browser() -> Iterator[Browser]:
 def watched(context: BrowserContext) -> BrowserContext:
     """A context whose pages note what goes wrong in them."""
     context.add_init_script(WITNESS)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
     return context
 
 

@@ -85,6 +85,7 @@ def test_a_definition_is_run_from_here_with_a_change(page: Page, site: Site) -> 
         "/api/job-definitions", {"toml": 'id = "one"\nname = "One step"\n[step.only]\ntype = "family"\nsize = 3\n'}
     )
     page.goto(site.address)
+    expect(page.locator(".connection")).to_have_text("Live")
 
     page.keyboard.press("r")
     dialog = page.get_by_role("dialog")

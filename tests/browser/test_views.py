@@ -1,8 +1,10 @@
 """Every view in both themes and at two widths: it opens without trouble, and axe finds nothing serious."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -35,13 +37,14 @@ PICTURES = os.environ.get("QUAERO_PICTURES")  # a folder for pictures of every v
 LOOKS = ["light-wide", "dark-phone"] + (["dark-wide", "light-phone"] if PICTURES else [])
 
 
-@pytest.fixture(params=LOOKS)
+@pytest.fixture(scope="module", params=LOOKS)
 def look(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def looked_at(browser: Browser, look: str) -> Iterator[Page]:
+    """One page for all views, as a person has: what it has loaded once it need not load again."""
     theme, width = look.split("-")
     context = watched(browser.new_context(viewport=WIDTHS[width], color_scheme=theme, reduced_motion="reduce"))  # type: ignore[arg-type]
     yield context.new_page()
@@ -53,13 +56,10 @@ def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
     looked_at: Page, shared: Site, look: str, name: str
 ) -> None:
     address, there = VIEWS[name]
-    errors: list[str] = []
-    looked_at.on("pageerror", lambda error: errors.append(str(error)))
-    looked_at.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-
-    looked_at.goto(shared.address + address.format(**shared.jobs))
-    looked_at.wait_for_selector(there)
-    looked_at.wait_for_selector(".connection[data-state=live]")
+    with noted(looked_at) as errors:
+        looked_at.goto(shared.address + address.format(**shared.jobs))
+        looked_at.wait_for_selector(there)
+        looked_at.wait_for_selector(".connection[data-state=live]")
 
     assert not [line for line in errors if name != "tree-gone" or "404" not in line]
     assert not looked_at.evaluate("window.__broken")
@@ -68,6 +68,21 @@ def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
     if PICTURES:
         looked_at.screenshot(path=Path(PICTURES) / f"{name}-{look}.png")
     assert not serious_findings(looked_at)
+
+
+@contextmanager
+def noted(page: Page) -> Iterator[list[str]]:
+    """The errors of a page, while it opens a view."""
+    errors: list[str] = []
+    listeners: dict[str, Callable[[Any], None]] = {
+        "pageerror": lambda error: errors.append(str(error)),
+        "console": lambda message: errors.append(message.text) if message.type == "error" else None,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload]
+    yield errors
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
 
 
 def serious_findings(page: Page) -> list[tuple[str, list[str]]]:
