@@ -49,11 +49,12 @@ export class Travel {
     clearTimeout(this.#drag);
     this.#drag = setTimeout(() => {
       const { oldest, head } = this.book();
-      return share >= 0.999 ? this.follow() : this.#goQuietly(Math.round(oldest + share * (head - oldest)));
+      return share >= 0.999 ? this.follow() : this.goQuietly(Math.round(oldest + share * (head - oldest)));
     }, DRAG_MS);
   }
 
-  async #goQuietly(seq) {
+  /** Go to a position, and mark nothing. */
+  async goQuietly(seq) {
     if (!this.#has("seq", seq)) await this.source().jump({ seq });
     this.scroller.goTo(indexOf(this.book().lines, seq));
     this.moved();
@@ -72,7 +73,7 @@ export class Travel {
       if (by < 0) this.scroller.following = false;
       this.scroller.by(by);
     } else if (key === "End" || key === "G" || key === "f") this.follow();
-    else if (key === "Home") this.#goQuietly(this.book().oldest);
+    else if (key === "Home") this.goQuietly(this.book().oldest);
     else return false;
     return true;
   }

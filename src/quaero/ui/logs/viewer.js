@@ -157,7 +157,7 @@ class QLog extends HTMLElement {
     const range = place === undefined && parseRange(this.getAttribute("line") ?? location.hash);
     await source.open();
     if (source !== this.#source) return;
-    if (place) await this.#goToQuietly(place);
+    if (place) await this.#travel.goQuietly(place);
     if (!range) return;
     this.#change({ range });
     await this.#travel.goToLine(range[0]);
