@@ -30,9 +30,9 @@ SERVER = (
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path, store_url: str | None) -> Iterator[Program]:
     """The command line in a folder of its own."""
-    program = Program(tmp_path, SERVER)
+    program = Program(tmp_path, SERVER, store_url)
     yield program
     program.close()
 
@@ -40,7 +40,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def start(program: Program) -> str:
     """Gateways and workers, each by themselves; the address."""
     serve = program.start("serve", "--port", "0")
-    words = serve.until("serving sqlite").split()
+    words = serve.until("serving ").split()
     program.start("work", "--app", "tests.integration.apps").until("working for")
     return words[words.index("at") + 1].rstrip("/")
 
@@ -135,8 +135,8 @@ async def in_sync(address: str, job_id: str, cursor: str) -> float:
         writer.transport.abort()
 
 
-async def test_viewers_that_never_read_cost_little_and_lose_nothing(tmp_path: Path) -> None:
-    program = Program(tmp_path, SERVER.replace("gateways = 2", "gateways = 1"))
+async def test_viewers_that_never_read_cost_little_and_lose_nothing(tmp_path: Path, store_url: str | None) -> None:
+    program = Program(tmp_path, SERVER.replace("gateways = 2", "gateways = 1"), store_url)
     try:
         address = start(program)
         job_id = submit(address, worker_count=40, log_count=2_000, log_delay_ms=15)

@@ -40,8 +40,8 @@ async def engine(tmp_path: Path, kind_of_store: str) -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path, kind_of_store: str) -> Iterator[Program]:
     """The command line in a folder of its own."""
-    program = Program(tmp_path)
+    program = Program(tmp_path, url=STORES.get(tmp_path))
     yield program
     program.close()

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from quaero.domain.status import COMPLETED
+from quaero.storage.connection import Connection
+from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.sqlite import connect
-from quaero.storage.sqliteconnection import SqliteConnection
+from quaero.storage.sqlstore import is_postgres
 
 T = TypeVar("T")
 TOP = Path(__file__).resolve().parents[2]
@@ -99,11 +101,12 @@ class Running:
 
 
 class Program:
-    """The command line of one store in `place`. Close it: nothing is left behind."""
+    """The command line of one store, in `place` unless a URL is given. Close it: nothing is left behind."""
 
-    def __init__(self, place: Path, config: str = CONFIG) -> None:
+    def __init__(self, place: Path, config: str = CONFIG, url: str | None = None) -> None:
         self.place = place
         self.store = place / "quaero.db"
+        self.url = url or f"sqlite:///{self.store}"
         self._mark = f"{TOKEN}={secrets.token_hex(8)}"
         self._started: list[subprocess.Popen[bytes]] = []
         (place / "quaero.toml").write_text(config)
@@ -113,7 +116,7 @@ class Program:
         name, _, value = self._mark.partition("=")
         ours = {key: text for key, text in os.environ.items() if not key.startswith("QUAERO_")}
         path = os.pathsep.join([str(TOP), *(entry for entry in sys.path if entry)])
-        return {**ours, "PYTHONPATH": path, "QUAERO_STORE_URL": f"sqlite:///{self.store}", name: value, **(more or {})}
+        return {**ours, "PYTHONPATH": path, "QUAERO_STORE_URL": self.url, name: value, **(more or {})}
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> Running:
         """Start a command and go on."""
@@ -148,9 +151,9 @@ class Program:
         return json.loads(self.run(*arguments, "--json", **options).stdout)
 
     @contextmanager
-    def looking(self) -> Iterator[SqliteConnection]:
+    def looking(self) -> Iterator[Connection]:
         """The store, to look into: a command that asks the same costs a third of a second of processor time."""
-        db = connect(self.store, readonly=True)
+        db = PostgresConnection(self.url) if is_postgres(self.url) else connect(self.store, readonly=True)
         try:
             yield db
         finally:

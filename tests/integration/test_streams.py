@@ -11,6 +11,7 @@ from statistics import median
 
 import aiohttp
 import pytest
+from tests.integration.engine import BOTH_STORES
 from tests.integration.program import CONFIG, Program, http, wait_for
 from tests.integration.reading import Reader, cutting_proxy, stored_entries
 
@@ -43,6 +44,7 @@ def end_one(program: Program, number: int) -> None:
         os.kill(pid, number)
 
 
+@BOTH_STORES
 async def test_disturbed_viewers_see_every_line_once(program: Program) -> None:
     up, address = program.up()
     rng = random.Random(3)

@@ -37,9 +37,9 @@ class Database:
         options = f"-c listen_addresses={self._address} -p {self._port} -k {self._data} -c max_connections=200"
         self._run("start", "-o", options, "-l", str(self._data / "log"))
 
-    def crash(self) -> None:
-        """End it as a power cut would, as far as its clients can tell."""
-        self._run("stop", "-m", "immediate")
+    def crash(self, *, in_order: bool = False) -> None:
+        """End it as a power cut would, as far as its clients can tell; or `in_order`, as a restart does."""
+        self._run("stop", "-m", "fast" if in_order else "immediate")
 
     def close(self) -> None:
         """End it and remove it."""
