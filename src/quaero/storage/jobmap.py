@@ -128,9 +128,10 @@ class JobMap:
                 setattr(job, name, value)
             job.tallies = list(row[width:])
 
-    def knows(self, job_id: int) -> bool:
-        """Whether this transaction has this job's record."""
-        return job_id in self._jobs
+    def strangers(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows that begin with the id of a job whose record this transaction does not have."""
+        known = self._jobs
+        return [row for row in rows if row[0] not in known]
 
     def get(self, job_id: int) -> Job:
         """One job that must exist."""
@@ -181,9 +182,9 @@ class JobMap:
         """Let go of all jobs: the transaction is over."""
         self._jobs, self._was, self._new, self._touched, self._above = {}, {}, {}, {}, {}
 
-    def discount(self, job: Job) -> None:
-        """Take a job that is being removed out of the global counts."""
-        self._moved.counts[job.status] -= 1
+    def discount(self, status: int, n: int) -> None:
+        """Take `n` jobs of this status, which are being removed, out of the global counts."""
+        self._moved.counts[status] -= n
 
     def _insert_new(self) -> None:
         new = self._new

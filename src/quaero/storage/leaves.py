@@ -4,8 +4,9 @@ Each is one statement (or one prepared statement over many rows) that names only
 counts for all its jobs at once. The records in the identity map stay true, so the long ways may follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
+from typing import Any
 
 from quaero.domain.job import MOVING, STATIC, Job
 from quaero.domain.status import COMPLETED, PENDING, JobStatus
@@ -31,6 +32,11 @@ _END = (
     "update job set status = ?, sealed = 1, ready = 0, reason = ?, finished_at = ?, version = version + 1,"
     " first_seq = ?, last_seq = ?, lines = ? where id = ?"
 )
+_END_RUN = (
+    "update job set status = ?, sealed = 1, ready = 0, reason = ?, finished_at = ?, version = version + 1,"
+    " first_seq = id + ?, last_seq = id + ?, lines = ? where id between ? and ?"
+)
+_LONG = 8  # jobs in a run of ids from which on they are ended by one statement
 _completed_values = attrgetter(
     "version", "started_at", "finished_at", "lines", "first_seq", "last_seq", "result", "journal_head", "id"
 )
@@ -115,8 +121,18 @@ class LeafMap(JobMap):
         """Save the end of jobs that had not begun and are not loaded, with one entry each from `first_seq` on."""
         n = len(siblings.ids)
         lines = int(siblings.step_id is None)
-        rows = zip(siblings.ids, range(first_seq, first_seq + n), strict=True)
-        self.db.run_many(_END, [(int(status), reason, now, seq, seq, lines, job_id) for job_id, seq in rows])
+        single: list[tuple[Any, ...]] = []
+        seq = first_seq
+        for first, last in _runs(siblings.ids):
+            if last - first < _LONG:
+                single += [
+                    (int(status), reason, now, s, s, lines, i) for s, i in enumerate(range(first, last + 1), seq)
+                ]
+            else:
+                ahead = seq - first
+                self.db.run(_END_RUN, (int(status), reason, now, ahead, ahead, lines, first, last))
+            seq += last - first + 1
+        self.db.run_many(_END, single)
         moved = self._moved
         moved.lanes[siblings.lane_id] -= n
         moved.eased.update(siblings.limits)
@@ -135,3 +151,17 @@ class LeafMap(JobMap):
             self.db.run_many(_COMPLETE, map(_completed_values, self._completed))
         self._completed = []
         self._has_claimed = False
+
+
+def _runs(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ascending ids as runs without a gap: (first, last)."""
+    first = last = ids[0]
+    if ids[-1] - first == len(ids) - 1:  # what was spawned together, mostly
+        yield first, ids[-1]
+        return
+    for job_id in ids[1:]:
+        if job_id != last + 1:
+            yield first, last
+            first = job_id
+        last = job_id
+    yield first, last

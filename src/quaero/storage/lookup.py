@@ -122,15 +122,15 @@ class SqlLookup:
         for lane_id, step_id, *limits in lanes:
             under = tuple(limit for limit in limits if limit is not None)
             families: dict[int, list[int]] = defaultdict(list)
-            for job_id, parent_id in self._ledger.locks.free(
+            rows = self._ledger.locks.free(
                 "id, parent_id",
                 "lane_id = ? and ready = 1 and is_branch = 0 and has_dependents = 0"
                 f" and first_seq = 0{only} order by id limit ?",
                 (lane_id, *one, limit),
-            ):
-                if not self._ledger.knows(job_id):
-                    families[parent_id].append(job_id)
-                    limit -= 1
+            )
+            for job_id, parent_id in self._ledger.strangers(rows):
+                families[parent_id].append(job_id)
+            limit -= sum(map(len, families.values()))
             found += [Siblings(top.root_id, parent, step_id, lane_id, ids, under) for parent, ids in families.items()]
             if limit <= 0:
                 break

@@ -11,8 +11,8 @@ from quaero.domain.facts import How
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.enqueue import enqueue
+from quaero.engine.lifecycle.removal import purge
 from quaero.engine.lifecycle.retry import delete
-from quaero.engine.lifecycle.sweep import purge
 from quaero.storage.port import EntryFilter, Ledger
 from quaero.testing.bench import Bench
 from quaero.testing.clock import FakeClock

@@ -3,8 +3,8 @@
 import pytest
 
 from quaero.domain.entries import Level
+from quaero.engine.lifecycle.removal import purge
 from quaero.engine.lifecycle.retry import delete
-from quaero.engine.lifecycle.sweep import purge
 from quaero.storage.doctor import examine
 from quaero.storage.port import EntryFilter
 from quaero.storage.sqliteconnection import SqliteConnection

@@ -15,7 +15,7 @@ from quaero.engine.protocol import Task
 from quaero.failpoints import failpoint
 from quaero.storage.port import Ledger, Want
 
-CANCEL_BATCH = 3_000  # a transaction of 10 to 20 ms: others who write wait no longer
+CANCEL_BATCH = 5_000  # a transaction of 10 to 20 ms: others who write wait no longer
 
 
 class Round(msgspec.Struct):

@@ -6,7 +6,7 @@ import logging
 from quaero.clock import Clock
 from quaero.domain.definitions import next_fire
 from quaero.domain.errors import StoreUnavailable
-from quaero.engine.lifecycle import sweep, workers
+from quaero.engine.lifecycle import removal, sweep, workers
 from quaero.engine.lifecycle.catalogue import readable, set_aside
 from quaero.engine.lifecycle.definitions import fire
 from quaero.engine.worker.catalogue import Catalogue
@@ -15,7 +15,6 @@ from quaero.storage.port import Store
 
 log = logging.getLogger("quaero.chores")
 CLOSE_EVERY = 6  # sweeps between two looks for parents a bug left open
-PURGE_BATCH = 5_000
 
 
 class Chores:
@@ -71,14 +70,21 @@ class Chores:
 
     async def _clean(self) -> None:
         await self._store.write(sweep.trim_small)
-        if self._keep and (retired := await self._store.write(sweep.retire, self._keep)):
-            log.info("%d trees are past their retention and go", retired)
+        is_more = bool(self._keep)
+        while is_more:
+            if retired := await self._store.write(removal.retire, self._keep):
+                log.info("%d trees are past their retention and go", retired)
+            is_more = bool(retired)
+            await self._purge()
+        await self._purge()
         is_more = True
         while is_more:
             is_more = await self._store.tidy(self._keep_logs)
+
+    async def _purge(self) -> None:
         is_more = True
         while is_more:
-            is_more = bool(await self._store.write(sweep.purge, PURGE_BATCH))
+            is_more = bool(await self._store.write(removal.purge))
 
     async def _fire_schedules(self) -> None:
         """Run what is due, once for all the ticks that nobody was there to see."""

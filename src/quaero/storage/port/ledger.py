@@ -160,8 +160,8 @@ class JobLedger(Protocol):
     def end_queued(self, siblings: Siblings, status: JobStatus, reason: str | None) -> None:
         """End jobs that had not begun: their rows, and an entry of each; their tallies are still to move."""
 
-    def discount(self, job: Job) -> None:
-        """Take a job that is being removed out of the global counts."""
+    def discount(self, status: int, n: int) -> None:
+        """Take `n` jobs of this status, which are being removed, out of the global counts."""
 
 
 class RecordLedger(Protocol):

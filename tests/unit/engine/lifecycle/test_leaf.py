@@ -74,6 +74,21 @@ async def a_cancelled_run(bench: Bench) -> Story:
     return await everything(bench, parent.root_id)
 
 
+async def a_cancelled_fan(bench: Bench) -> Story:
+    """Long runs of ids, short ones, and single ones."""
+    parent, _ = await bench.family(30)
+    limited = [a_child(payload={"l": n}, limit=a_limit(f"host{n // 3 % 2}", at_once=50)) for n in range(24)]
+    await bench.hand.spawn(parent, limited)
+    taken = await bench.hand.take(4)
+    await bench.hand.begin(*taken)
+    await bench.hand.end(parent)
+    await bench.cancel(parent.id)
+    await bench.settle()
+    await bench.hand.end(*taken, how=How.CANCELLED)
+    await bench.settle()
+    return await everything(bench, parent.root_id)
+
+
 async def a_cancelled_step(bench: Bench) -> Story:
     """With what is delayed, blocked, limited, or has a past among what merely waits."""
     root_id, ids = await bench.definition(a_definition(a_step("one"), a_step("two", depends="one")))
@@ -149,7 +164,7 @@ def whatever_the_order(story: Story) -> Story:
     return [rows, sorted(map(str, told)), [entry.seq for entry in entries], last.fields, counters]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("story", [a_cancelled_run, a_cancelled_step, a_parent_that_failed])
+@pytest.mark.parametrize("story", [a_cancelled_run, a_cancelled_fan, a_cancelled_step, a_parent_that_failed])
 async def test_the_short_way_to_cancel_records_what_the_long_way_does(
     story: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quaero.domain.status import JobStatus as S
-from quaero.engine.lifecycle import sweep
+from quaero.engine.lifecycle import removal, sweep
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.retry import delete
 from quaero.storage.doctor import examine
@@ -53,7 +53,6 @@ async def test_small_things_are_forgotten_after_a_day(bench: Bench) -> None:
 async def test_limits_nobody_queues_under_are_forgotten_once_they_are_many(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "MANY_LIMITS", 1)
     parent = await bench.running()
     await bench.hand.spawn(parent, [a_child(payload={"n": n}, limit=a_limit(f"h{n}")) for n in range(3)])
     await bench.store.write(sweep.trim_small)
@@ -62,7 +61,7 @@ async def test_limits_nobody_queues_under_are_forgotten_once_they_are_many(
     await bench.finish()
     await bench.hand.end(parent)
     await bench.store.write(delete, parent.id)
-    while await bench.store.write(sweep.purge):
+    while await bench.store.write(removal.purge):
         pass
     await bench.store.write(sweep.trim_small)
 
@@ -72,7 +71,6 @@ async def test_limits_nobody_queues_under_are_forgotten_once_they_are_many(
 async def test_a_steps_limit_outlives_the_cleaning_before_its_first_child(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "MANY_LIMITS", 0)
     await bench.definition(a_definition(a_step("a", limit=1)))
     [step] = await bench.hand.take()
 
@@ -88,10 +86,10 @@ async def test_the_doctor_finds_nothing_while_a_tree_is_being_removed(bench: Ben
     await bench.finish()
     await bench.store.write(delete, parent.id)
 
-    assert await bench.store.write(sweep.purge, 4) == 4
+    assert await bench.store.write(removal.purge, 4) == 4
 
     db = connect(tmp_path / "quaero.db", readonly=True)
     assert examine(db, bench.clock.now()) == []
     db.handle.close()
-    while await bench.store.write(sweep.purge, 4):
+    while await bench.store.write(removal.purge, 4):
         pass
