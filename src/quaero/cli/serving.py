@@ -11,6 +11,7 @@ import click
 
 from quaero.cli import output
 from quaero.cli.options import Where, examples, where_options
+from quaero.domain.printable import without_password
 
 if TYPE_CHECKING:
     from socket import socket
@@ -71,7 +72,10 @@ def _serve(settings: "Settings", app: str | None, *, work: bool = True, demo: bo
 
         def is_ready() -> None:
             put_sign(url, address)
-            output.message(f"Quaero is ready at {address}/ (store {url})" if work else f"serving {url} at {address}/")
+            shown = without_password(url)
+            output.message(
+                f"Quaero is ready at {address}/ (store {shown})" if work else f"serving {shown} at {address}/"
+            )
 
         try:
             _supervise(settings, app, listener, is_ready, work=work, demo=demo)
@@ -92,7 +96,7 @@ def _reached_at(host: str) -> str:
 def work(where: Where, app: str | None, workers: int | None) -> None:
     """Run only workers, beside whatever else uses the store."""
     settings = where.settings(queue__executors=workers)
-    _supervise(settings, app, None, lambda: output.message(f"working for {settings.store.url}"))
+    _supervise(settings, app, None, lambda: output.message(f"working for {without_password(settings.store.url)}"))
 
 
 def _supervise(
@@ -131,9 +135,9 @@ async def _show(settings: "Settings", all_ready: asyncio.Event, on_ready: Callab
         on_ready()
         root_id = await crawl(settings, url)
         output.message(f"crawling the demo's news site {url} as job {root_id}; in another terminal:")
-        program = _as_typed()
-        output.message(f"  {program} show {root_id} --store {settings.store.url}")
-        output.message(f"  {program} logs {root_id} -f --store {settings.store.url}")
+        program, store = _as_typed(), without_password(settings.store.url)
+        output.message(f"  {program} show {root_id} --store {store}")
+        output.message(f"  {program} logs {root_id} -f --store {store}")
         await asyncio.Event().wait()
 
 

@@ -19,7 +19,13 @@ _PLAIN_SGR = frozenset(
     {0, 1, 2, 3, 4, 22, 23, 24, 39, 49, *range(30, 38), *range(40, 48), *range(90, 98), *range(100, 108)}
 )
 _MOST_ARGS = 16
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@]*(?=@)|(?<=[?&])(password)=[^&\s]*")
 RESET = "\x1b[0m"
+
+
+def without_password(text: str) -> str:
+    """The text with `•••` for the password of a URL in it."""
+    return _PASSWORD.sub(lambda found: f"{found[2]}=•••" if found[2] else f"{found[1]}:•••", text)
 
 
 def clean(text: str, *, colours: bool = False) -> str:

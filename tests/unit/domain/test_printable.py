@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quaero.domain.printable import RESET, clean, one_line
+from quaero.domain.printable import RESET, clean, one_line, without_password
 
 ALLOWED_SGR = re.compile(r"\x1b\[[0-9;]*m")
 DANGEROUS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -86,3 +86,16 @@ def test_what_is_clean_stays_as_it_is(text: str) -> None:
 def test_one_line_has_no_line_feeds_and_is_cut() -> None:
     assert one_line("a\nb\tc") == "a b c"
     assert one_line("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:s3cret@db/q", "postgresql://ann:•••@db/q"),
+        ("postgresql://ann:a/b:c@db/q?sslmode=require", "postgresql://ann:•••@db/q?sslmode=require"),
+        ("postgresql://db/q?user=ann&password=s3cret&port=1", "postgresql://db/q?user=ann&password=•••&port=1"),
+        ("sqlite:///data/quaero.db", "sqlite:///data/quaero.db"),
+    ],
+)
+def test_the_password_of_a_store_is_not_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown

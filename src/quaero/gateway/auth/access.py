@@ -1,13 +1,12 @@
 """Who am I, who else may come in, who did what, and what is this server set to: `/api/session`, `/api/tokens`,
 `/api/audit`, `/api/settings`."""
 
-import re
-
 import msgspec
 
 from quaero.domain.access import SCOPES, Access, new_key
 from quaero.domain.durations import parse_duration
 from quaero.domain.errors import InvalidInput
+from quaero.domain.printable import without_password
 from quaero.domain.wire import parse_id, rfc3339
 from quaero.gateway.answers import Answer, json_answer
 from quaero.gateway.auth.audit import AuditRow, list_deeds
@@ -20,7 +19,6 @@ from quaero.settings import describe
 
 routes = Routes()
 MAX_AUDIT = 1_000
-_PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*(?=@)")
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -206,7 +204,7 @@ async def get_settings(gateway: Gateway) -> SettingList:
         [
             WireSetting(
                 key=one.key,
-                value=_PASSWORD.sub(r"\1:•••", one.value),
+                value=without_password(one.value),
                 default=one.default,
                 source=one.source,
                 variable=one.variable,

@@ -2,6 +2,7 @@
 
 from quaero.clock import Clock
 from quaero.domain.errors import InvalidInput
+from quaero.domain.printable import without_password
 from quaero.gateway.auth.place import is_loopback
 from quaero.gateway.auth.tokens import has_token
 from quaero.settings import Settings
@@ -19,7 +20,7 @@ async def require_token(store: Store, settings: Settings, clock: Clock) -> None:
     """Raise OpenBind, with the command that makes a token, unless somebody holds one."""
     if await has_token(store, clock.now()):
         return
-    command = f"quaero token create admin --scope admin --store {settings.store.url}"
+    command = f"quaero token create admin --scope admin --store {without_password(settings.store.url)}"
     if is_loopback(settings.server.host):
         raise OpenBind(f"refused to serve: a credential is required and nobody has one; make one with `{command}`")
     raise OpenBind(
