@@ -21,6 +21,7 @@ from quaero.gateway import (
     queue,
     sse,
     status,
+    workers,
 )
 from quaero.gateway.auth import access
 from quaero.gateway.auth.checkpoint import Checkpoint
@@ -43,6 +44,7 @@ MODULES = (
     definitions,
     documents,
     queue,
+    workers,
     status,
     metrics,
     access,

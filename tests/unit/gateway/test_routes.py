@@ -397,6 +397,18 @@ async def test_the_queue_is_counted_exactly(client: httpx2.AsyncClient, submit: 
     assert [one["host"] for one in stats["workers"]] == ["host"]
 
 
+async def test_what_each_worker_runs_is_told(client: httpx2.AsyncClient, submit: Submit, worker: Worker) -> None:
+    await submit()
+    named = await submit(name="the first page")
+    jobs = await worker.take(2)
+    await worker.log(jobs[1], "at work")
+
+    [told] = (await get(client, "/api/workers"))["workers"]
+
+    assert (told["worker"]["host"], told["worker"]["state"], told["running"]) == ("host", "live", 1)
+    assert [(job["id"], job["name"]) for job in told["jobs"]] == [(named["id"], "the first page")]
+
+
 async def test_how_the_queue_went_is_told_by_every_gateway(
     client: httpx2.AsyncClient, gateway: Gateway, store: SqlStore, submit: Submit, worker: Worker
 ) -> None:

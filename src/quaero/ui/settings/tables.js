@@ -30,14 +30,20 @@ export function auditTable(entries) {
   return table("Audit", ["When", "Who", "From", "Did", "To", "Answer"], entries.map((one) => row(dateTime(one.at), one.who, one.address, h("span", { class: "mono", text: one.action }), one.target, String(one.status))));
 }
 
+/** What a worker runs: how many jobs, and the few that have run longest. */
+function runs(running, jobs) {
+  const named = jobs.slice(0, 3).map((job, i) => [i ? ", " : ": ", h("a", { href: `/jobs/${job.id}`, text: job.name ?? job.kind, title: `job ${job.id}, since ${dateTime(job.started_at)}` })]);
+  return [running ? `${running}` : h("span", { class: "soft", text: "nothing" }), ...named.flat(), running > 3 ? ", …" : ""];
+}
+
 /** How this server and its workers are. */
-export function healthFacts({ version, ready, stats, session }) {
+export function healthFacts({ version, ready, stats, session, workers }) {
   const facts = [
     ["Version", version.version], ["Serves", ready ? "yes" : "no: it is stopping, or its store does not answer"], ["This process", version.server_instance_id], ["Incarnation of the store", version.incarnation],
     ["You are", `${session.name} (${session.scope})`], ["Your session ends", session.expires_at ? dateTime(session.expires_at) : "never"],
     ["Throughput", `${stats.throughput.toFixed(1)} jobs per second over the last minute`],
     ["Pick-up", stats.latency ? `median ${duration(stats.latency.p50_ms)}, 95 % within ${duration(stats.latency.p95_ms)}, longest ${duration(stats.latency.max_ms)}` : "nothing started in the last minute"],
   ];
-  const workers = table("Workers", ["Worker", "Host", "Process", "State", "Started", "Lease until"], stats.workers.map((one) => row(one.id, one.host, String(one.pid), one.state, ago(one.started_at), dateTime(one.lease_until))));
-  return [h("dl", { class: "facts num" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { text: value })])), h("h3", { text: "Workers" }), stats.workers.length ? workers : h("p", { class: "warning", text: "No worker is running: nothing will be picked up." })];
+  const list = table("Workers", ["Worker", "Host", "Process", "State", "Started", "Lease until", "Runs"], workers.map(({ worker: one, running, jobs }) => row(one.id, one.host, String(one.pid), one.state, ago(one.started_at), dateTime(one.lease_until), runs(running, jobs))));
+  return [h("dl", { class: "facts num" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { text: value })])), h("h3", { text: "Workers" }), workers.length ? list : h("p", { class: "warning", text: "No worker is running: nothing will be picked up." })];
 }

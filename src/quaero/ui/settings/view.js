@@ -36,7 +36,8 @@ export function openSettings(main, { params }) {
     async health() {
       const ready = read("/api/ready").then(() => true, () => false);
       const [version, stats, session] = await Promise.all([read("/api/version"), read("/api/queue/stats"), read("/api/session")]);
-      return { version, stats, session, ready: await ready };
+      const { workers } = await read("/api/workers");
+      return { version, stats, session, workers, ready: await ready };
     },
     log: async () => true,
   };
