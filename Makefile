@@ -29,7 +29,7 @@ run: $(VENV)/.run ## Install what is missing, then start everything with the dem
 	@$(BIN)/quaero up --demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev browser ## Install what is missing, then run every test but chaos (ARGS="-k crawler")
+test: $(VENV)/.dev browser clients ## Install what is missing, then run every test but chaos (ARGS="-k crawler")
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(TESTS) $(ARGS)
 
 .PHONY: check
@@ -77,7 +77,7 @@ lock: $(VENV)/.dev ## Choose new versions of everything and write requirements/*
 
 .PHONY: clean
 clean: ## Remove what was installed and made here; never ./data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist tests/clients/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets stand on; the stamps are files, so a second `make` installs nothing
@@ -118,6 +118,15 @@ pgbouncer:
 			echo "installing PgBouncer ..."; apt-get update -qq; \
 			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer >/dev/null; \
 		else echo "The chaos tests need PgBouncer (Debian: apt install pgbouncer)." >&2; exit 1; fi; fi
+
+# Public clients read our streams in tests: curl, and libraries that npm fetches by the lock in tests/clients.
+.PHONY: clients
+clients:
+	@for program in npm curl; do if ! command -v $$program >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing $$program ..."; apt-get update -qq; \
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$program >/dev/null; \
+		else echo "The tests of public clients need $$program (Debian: apt install $$program)." >&2; exit 1; fi; fi; done
 
 # Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
 .PHONY: browser
