@@ -154,11 +154,13 @@ class SqliteWriter:
     def _is_current(self) -> bool:
         if not self.path.is_file() or not self.path.stat().st_size:
             return False
-        db = connect(self.path, readonly=True)
-        try:
-            return is_current(db, "sqlite")
-        finally:
-            db.handle.close()
+        with contextlib.suppress(apsw.ReadOnlyError):  # cut off while it was made: only who writes can put that right
+            db = connect(self.path, readonly=True)
+            try:
+                return is_current(db, "sqlite")
+            finally:
+                db.handle.close()
+        return False
 
     def transact(self, work: Callable[[SqlLedger], Any]) -> Any:
         """Run `work` in one transaction."""
