@@ -1,5 +1,7 @@
 """What every test may rely on: asyncio under anyio, and property tests that are bounded and do not watch the clock."""
 
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +15,9 @@ settings.load_profile("quaero")
 def anyio_backend() -> str:
     """Coroutine tests run on asyncio, the only loop Quaero runs on."""
     return "asyncio"
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the PostgreSQL server of this process, if a test has started one."""
+    if used := sys.modules.get("tests.postgres"):
+        used.close()

