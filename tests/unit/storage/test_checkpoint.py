@@ -1,5 +1,6 @@
 """The write-ahead log is copied into the database between commits, and stays short."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,21 @@ async def test_the_log_does_not_grow_with_what_is_written(
     assert (tmp_path / "quaero.db").stat().st_size > 300 * PAGE
 
 
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Turnstile]:
+    """Of somebody else. Closed after the store, which may still be copying when its last write was answered."""
+    turnstile = Turnstile(tmp_path / "quaero.db", patience=0.1)
+    yield turnstile
+    turnstile.close()
+
+
 async def test_nobody_else_waits_while_it_is_copied_unless_it_is_overdue(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    beside: Turnstile, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 100)
     assert isinstance(bench.store, SqlStore)
     writer = bench.store._backend
     assert isinstance(writer, sqlite.SqliteWriter)
-    beside = Turnstile(tmp_path / "quaero.db", patience=0.1)
     went_in: list[bool] = []
 
     class Handle:
@@ -67,7 +75,6 @@ async def test_nobody_else_waits_while_it_is_copied_unless_it_is_overdue(
 
     assert went_in
     assert not any(went_in)
-    beside.close()
 
 
 async def test_two_who_want_to_copy_it_at_once_say_nothing_of_it(
