@@ -112,11 +112,10 @@ class _Call:
         """Whether the reader takes less than it is sent."""
         return self.chunks.qsize() >= AHEAD
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, chunk: bytes) -> None:
         """Take a chunk as it would go over a connection: its length, itself, a line's end."""
         self.chunks.put_nowait(chunk[chunk.index(b"\r\n") + 2 : -2])
         self._room.clear()
-        return not self.is_full
 
     async def drain(self) -> None:
         """Wait for room."""

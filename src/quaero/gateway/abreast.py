@@ -9,8 +9,9 @@ them is a write. Nobody waits for the slowest: who takes less than is written st
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from quaero.gateway.channel import Channel
 from quaero.gateway.parts import Part
 from quaero.gateway.turns import Turns
 
@@ -18,24 +19,13 @@ if TYPE_CHECKING:
     from quaero.gateway.following import Following
 
 
-class Walker(Protocol):
-    """A stream that can walk with others."""
-
-    following: "Following"
-
-    def write(self, chunk: bytes) -> bool:
-        """Write a chunk; whether there is room for another one."""
-
-    def wait_for_room(self) -> None:
-        """Go on alone as soon as there is room."""
-
-
 class Abreast:
     """Those of one view who have the same. `first` walks for them; it is no viewer's own."""
 
     def __init__(self) -> None:
-        self._walkers: dict[Following, Walker] = {}
+        self._walkers: dict[Following, Channel] = {}
         self._first: Following | None = None
+        self._departures = 0
         self._walking = asyncio.Lock()
 
     def __len__(self) -> int:
@@ -44,9 +34,8 @@ class Abreast:
     def __iter__(self) -> "Iterator[Following]":
         return iter(list(self._walkers))
 
-    def fall_in(self, walker: Walker) -> bool:
+    def fall_in(self, following: "Following", channel: Channel) -> bool:
         """Take somebody in who has all there is, unless it has other than those who are here; whether it is taken."""
-        following = walker.following
         if following.must_walk_alone:
             return False
         if self._first is None:
@@ -56,7 +45,7 @@ class Abreast:
             return False
         place.told_at = min(place.told_at, following.place.told_at)
         following.place = place
-        self._walkers[following] = walker
+        self._walkers[following] = channel
         return True
 
     def step_out(self, following: "Following") -> bool:
@@ -64,6 +53,7 @@ class Abreast:
         if self._walkers.pop(following, None) is None:
             return False
         following.place = following.place.copy()
+        self._departures += 1
         if not self._walkers:
             self._first = None
         return True
@@ -87,9 +77,13 @@ class Abreast:
 
     async def _tell(self, told: Part, turns: Turns) -> None:
         """Write a part to all who are here. Whoever falls in meanwhile has it already."""
-        chunk, here = told.chunk, self._walkers
-        async for some in turns.over(list(here.values())):
-            for walker in some:
-                if walker.following in here and not walker.write(chunk):
-                    walker.following.step_out()
-                    walker.wait_for_room()
+        chunk, here, departures = told.chunk, self._walkers, self._departures
+        async for turn in turns.over(list(here.items())):
+            some = turn
+            if self._departures != departures:
+                some = [walker for walker in turn if walker[0] in here]
+            for following, channel in some:
+                channel.write(chunk)
+                if channel.is_full:
+                    following.step_out()
+                    following.wake()

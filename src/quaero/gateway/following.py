@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from quaero.gateway.abreast import Walker
+from quaero.gateway.channel import Channel
 from quaero.gateway.parts import Cut, Part, part
 from quaero.gateway.place import Place
 from quaero.gateway.told import Bye, End, Gap
@@ -62,9 +62,12 @@ class Following:
         elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def fall_in(self, walker: Walker) -> None:
-        """Walk with those who have the same, if there are any or none at all; it is woken again if it must go alone."""
-        self._view.fall_in(walker)
+    def fall_in(self, channel: Channel) -> None:
+        """Having everything, walk with those who have the same: what comes is written to the channel.
+
+        It is woken when it walks alone again: because of what comes, or because its channel is full.
+        """
+        self._view.fall_in(self, channel)
 
     def step_out(self) -> None:
         """Walk alone from here."""

@@ -64,7 +64,7 @@ class ScopedStreamQuery(StreamQuery, forbid_unknown_fields=True):
 
 
 class EventStream:
-    """One viewer's stream (a `Sendable`, a `Viewer`, a `Walker`): the feed calls, and what there is goes out at once.
+    """One viewer's stream (a `Sendable` and a `Viewer`): the feed calls, and what there is goes out at once.
 
     It has no queue. While the connection is full it takes nothing from the feed, and goes on from its place. Having
     everything it walks abreast of those who have just as much.
@@ -73,8 +73,7 @@ class EventStream:
     sort: str = "stream"
 
     def __init__(self, following: Following, viewers: Viewers, channel: Channel) -> None:
-        self.following = following
-        self.write = channel.write
+        self._following = following
         self._viewers = viewers
         self._channel = channel
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,11 +81,11 @@ class EventStream:
 
     def leave(self, retry_ms: int) -> None:
         """Say `bye`, then end."""
-        self.following.leave(retry_ms)
+        self._following.leave(retry_ms)
 
     def close(self) -> None:
         """End at once."""
-        self.following.close()
+        self._following.close()
         self._end()
 
     async def send(self, send: Send, *, with_body: bool = True) -> None:
@@ -100,7 +99,7 @@ class EventStream:
                 await send({"type": "http.response.body", "body": b""})
         finally:
             self._channel.on_lost = None
-            self.following.close()
+            self._following.close()
             if self._work is not None:
                 self._work.cancel()
             if self._channel.is_full:
@@ -108,8 +107,8 @@ class EventStream:
 
     async def _serve(self) -> None:
         self._channel.on_lost = self.close
-        self._channel.write(chunk(b"retry: %d\nid: %s\ndata:\n\n" % (RETRY_MS, self.following.token)))
-        self.following.on_news = self._push
+        self._channel.write(chunk(b"retry: %d\nid: %s\ndata:\n\n" % (RETRY_MS, self._following.token)))
+        self._following.on_news = self._push
         self._push()
         await self._ended
 
@@ -121,21 +120,17 @@ class EventStream:
         """Write what the feed has, unless some of it is still on its way."""
         if self._work is not None:
             return
-        following, write = self.following, self.write
-        while (part := following.next_part()) is not None:
-            if not write(part.chunk):
-                self.wait_for_room()
-                return
-        if following.is_closed:
+        following, channel = self._following, self._channel
+        while not channel.is_full and (part := following.next_part()) is not None:
+            channel.write(part.chunk)
+        if channel.is_full:
+            self._go_on_after(self._drain())
+        elif following.is_closed:
             self._end()
         elif following.is_behind:
             self._go_on_after(following.catch_up())
         else:
-            following.fall_in(self)
-
-    def wait_for_room(self) -> None:
-        """Go on alone as soon as the other side has taken what is on its way."""
-        self._go_on_after(self._drain())
+            following.fall_in(channel)
 
     def _go_on_after(self, waiting: Coroutine[Any, Any, None]) -> None:
         async def work() -> None:
@@ -149,7 +144,7 @@ class EventStream:
             self._work = None
             self._push()
 
-        following = self.following
+        following = self._following
         self._work = asyncio.create_task(work())
 
     async def _drain(self) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from quaero.domain.wire import rfc3339
-from quaero.gateway.abreast import Abreast, Walker
+from quaero.gateway.abreast import Abreast
 from quaero.gateway.answers import encode
+from quaero.gateway.channel import Channel
 from quaero.gateway.kin import Kin
 from quaero.gateway.parts import Cut, Part, cuts, part
 from quaero.gateway.scope import Scope
@@ -76,10 +77,10 @@ class View:
         self._abreast.step_out(following)
         self._alone.pop(following, None)
 
-    def fall_in(self, walker: Walker) -> None:
+    def fall_in(self, following: "Following", channel: Channel) -> None:
         """Somebody who has everything would walk with others."""
-        if walker.following in self._alone and self._abreast.fall_in(walker):
-            del self._alone[walker.following]
+        if following in self._alone and self._abreast.fall_in(following, channel):
+            del self._alone[following]
 
     def step_out(self, following: "Following") -> None:
         """Somebody goes on alone."""

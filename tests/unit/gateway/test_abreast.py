@@ -37,13 +37,12 @@ class Wire:
         self.on_lost: Callable[[], None] | None = None
         self._room = asyncio.Event()
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, chunk: bytes) -> None:
         assert not self.is_lost, "written to a connection that is gone"
         assert not self.is_full, "written to a connection that is full"
         self.written.append(chunk)
         self.is_full = self.is_full or self._room.is_set()
         self._room.clear()
-        return not self.is_full
 
     def fill(self) -> None:
         """Take one more chunk, then nothing."""
