@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import re
 import shutil
 import socket
 import sys
@@ -34,7 +35,7 @@ http {{ access_log off; client_body_temp_path {place}/1; proxy_temp_path {place}
 
 def gateway(lab: Lab) -> Samples:
     """Our gateway: a tree that says little, then one that says much; memory of idle and of stalled viewers."""
-    return asyncio.run(_gateway(VIEWERS, lab.size(10, 4)))
+    return asyncio.run(_gateway(VIEWERS, lab.size(5, 3)))
 
 
 async def _gateway(n: int, seconds: float) -> Samples:
@@ -64,8 +65,17 @@ async def _gateway(n: int, seconds: float) -> Samples:
                         await _talk(hand, job, *BUSY, seconds)
                         samples["stalled"] = usage.memory(host.child.pid)[0] - idle
                         samples["beside stalled"] = viewers.counted()["p99"]
+                        samples["over interval"] = samples["beside stalled"] - _interval_ms(host.port)
             await hand.leave()
             return samples
+
+
+def _interval_ms(port: int) -> float:
+    """From one flush to the next, as a gateway tells it."""
+    asked = http.client.HTTPConnection("127.0.0.1", port)
+    asked.request("GET", "/metrics")
+    [found] = re.findall(rb"^quaero_flush_interval_seconds ([\d.e-]+)$", asked.getresponse().read(), re.MULTILINE)
+    return float(found) * 1e3
 
 
 async def _talk(hand: Hand, job: Job, lines: int, pause: float, seconds: float) -> None:
@@ -80,7 +90,7 @@ async def _talk(hand: Hand, job: Job, lines: int, pause: float, seconds: float) 
 
 def bare(lab: Lab) -> Samples:
     """A loop that writes to every connection, and nothing else."""
-    command = (sys.executable, "-m", "bench.bare", str(len(FRAME)), str(CALM[1]), str(lab.size(10, 4)))
+    command = (sys.executable, "-m", "bench.bare", str(len(FRAME)), str(CALM[1]), str(lab.size(5, 3)))
     with folder() as place, on(WATCH), process(*command, place=place) as child:
         assert child.stdout is not None
         with audience(int(child.stdout.readline()), "/", VIEWERS, place):
@@ -100,14 +110,17 @@ def nchan(lab: Lab) -> Samples:
         config.write_text(CONFIG.format(module=NCHAN, place=place, port=port))
         with on(WATCH), process("nginx", "-c", str(config), "-p", str(place), place=place) as child:
             _until_open(port)
-            with audience(port, "/hear", VIEWERS, place, slow=0) as viewers:
+            empty = usage.memory(child.pid)[0]
+            with audience(port, "/hear", VIEWERS, place) as viewers:
+                stream = (usage.memory(child.pid)[0] - empty) * 1024 / VIEWERS
                 began, told = usage.cpu(child.pid), http.client.HTTPConnection("127.0.0.1", port)
-                for _ in range(int(lab.size(10, 4) / CALM[1])):
+                for _ in range(int(lab.size(5, 3) / CALM[1])):
                     told.request("POST", "/say", FRAME)
                     told.getresponse().read()
                     time.sleep(CALM[1])
                 frames = viewers.counted()["frames"]
-                return {"nchan frame": (usage.cpu(child.pid) - began) / frames * 1e6} if frames else {}
+                frame = (usage.cpu(child.pid) - began) / frames * 1e6
+                return {"nchan frame": frame, "nchan stream": stream}
 
 
 def _until_open(port: int) -> None:

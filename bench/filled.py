@@ -25,14 +25,14 @@ async def opened(place: Path) -> AsyncIterator[SqlStore]:
         yield store
 
 
-async def parent(store: SqlStore, n: int, kind: str = "noop") -> int:
+async def parent(store: SqlStore, n: int, kind: str = "noop", payload: bytes = PAYLOAD) -> int:
     """A parent that has ended and waits for `n` children, all ready; its id."""
     hand = await Hand.start(store, KINDS)
     [root] = await store.write(enqueue, [NewJob("fan", PAYLOAD)])
     [job] = await hand.take(root_id=root.id)
     await hand.begin(job)
     for start in range(0, n, BATCH):
-        await hand.spawn(job, [Child(kind, PAYLOAD) for _ in range(min(BATCH, n - start))])
+        await hand.spawn(job, [Child(kind, payload) for _ in range(min(BATCH, n - start))])
         if start % 100_000 == 0:
             await hand.renew()
     await hand.end(job)

@@ -1,8 +1,9 @@
-"""`python -m bench.watching PORT PATH N NEVER SLOW`: many viewers in one process that costs next to nothing.
+"""`python -m bench.watching PORT PATH N NEVER SLOW [SAYS]`: many viewers in one process that costs next to nothing.
 
 Of the N connections, NEVER are opened and never read, SLOW read 32 KB a second, all others read what comes. Says
 `{"ready": N}` once all are answered, and answers every line on standard input with what was counted since the
-last one: frames, entries, bytes, and how old it was, from `T<monotonic nanoseconds>@` in it.
+last one: frames, entries, bytes, and how old it was, from `T<monotonic nanoseconds>@` in it. With SAYS they are
+clients of a WebSocket that say this one thing first.
 
 It shares a core with what is measured, so only every twentieth viewer looks at what it reads, at once: it counts, and
 takes the age of the oldest line of each reading. The others let the kernel throw their bytes away uncopied (MSG_TRUNC),
@@ -23,6 +24,10 @@ SAMPLED = 20
 SWEEP_SECONDS = 0.05
 SLOW_BYTES, SLOW_SECONDS = 3_200, 0.1
 OPENED_AT_ONCE = 50
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 SMALL_BUFFER, LARGE_BUFFER = 4_096, 1 << 20
 
 
@@ -58,9 +63,12 @@ class Counts:
 class Watching:
     """All viewers of this process."""
 
-    def __init__(self, port: int, path: str, n: int, never: int, slow: int) -> None:
+    def __init__(self, port: int, path: str, n: int, never: int, slow: int, says: str) -> None:
         self._address = ("127.0.0.1", port)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
+        headers = UPGRADE if says else "Accept: text/event-stream\r\n"
+        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n".encode()
+        self._says = _frame(says.encode()) if says else b""
+        self._answer_like, self._frame_like = (b"101 ", b'{"type":') if says else (b"200 OK", b"event: logs")
         self._n, self._never, self._slow = n, never, slow
         self._selector = selectors.DefaultSelector()
         self._buffer = bytearray(LARGE_BUFFER)
@@ -99,7 +107,8 @@ class Watching:
         number = len(self._kept) - self._never - self._slow
         never, slow = number < -self._slow, number < 0
         opened = socket.socket()
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER if slow else LARGE_BUFFER)
+        if slow and not never:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         opened.connect(self._address)
         opened.sendall(self._request)
         opened.setblocking(False)
@@ -129,14 +138,17 @@ class Watching:
             return
         buffer, counts = self._buffer, self._counts
         counts.bytes += n
-        if not viewer.is_ready and buffer.find(b"200 OK", 0, n) >= 0:
+        if not viewer.is_ready and buffer.find(self._answer_like, 0, n) >= 0:
             self._is_ready(viewer)
+            if self._says:
+                viewer.socket.sendall(self._says)
             if not viewer.is_sampled:
                 self._selector.unregister(viewer.socket)
+                viewer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LARGE_BUFFER)
                 self._swept.append(viewer)
         if viewer.is_sampled:
             counts.seen += n
-            counts.frames += buffer.count(b"event: logs", 0, n)
+            counts.frames += buffer.count(self._frame_like, 0, n)
             counts.entries += buffer.count(b'{"seq":', 0, n)
             oldest = STAMP.search(buffer, 0, n)
             if oldest is not None:
@@ -174,5 +186,11 @@ class Watching:
         self._counts = Counts()
 
 
+def _frame(text: bytes) -> bytes:
+    """A text frame of a WebSocket client; masked with zeros it stays what it is."""
+    size = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + text
+
+
 if __name__ == "__main__":
-    Watching(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:6])).run()
+    Watching(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:6]), "".join(sys.argv[6:])).run()

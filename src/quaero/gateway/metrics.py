@@ -91,6 +91,9 @@ def _process(gateway: Gateway) -> Iterator[Metric]:
         viewers.add_metric([sort], n)
     yield viewers
     yield GaugeMetricFamily("quaero_watched_trees", "Trees somebody watches here", gateway.feed.watched)
+    yield GaugeMetricFamily(
+        "quaero_flush_interval_seconds", "From one flush of a busy tree to the next", gateway.feed.pace.interval
+    )
     answered = CounterMetricFamily("quaero_requests", "Requests answered", labels=["method", "path", "status"])
     took = HistogramMetricFamily("quaero_request_seconds", "Time to an answer", labels=["method", "path"])
     for (method, path), timing in sorted(gateway.requests.by_route.items()):

@@ -18,6 +18,7 @@ class Pace:
 
     def __init__(self, clock: Clock, least: float) -> None:
         self.least = least
+        self.interval = least  # seconds, as it was found last
         self._clock = clock
         self._busy: dict[int, tuple[float, float]] = {}
         self._over_since: float | None = None
@@ -32,7 +33,8 @@ class Pace:
             self._over_since = None
         elif self._over_since is None:
             self._over_since = now
-        return min(max(self.least, wanted), SLOWEST)
+        self.interval = min(max(self.least, wanted), SLOWEST)
+        return self.interval
 
     @property
     def is_overloaded(self) -> bool:

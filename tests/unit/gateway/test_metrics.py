@@ -40,6 +40,7 @@ async def test_a_scrape_finds_the_queue_the_workers_and_the_process(
     assert found["quaero_jobs", (("status", "completed"),)] == 1
     assert found["quaero_workers", (("state", "live"),)] == 1
     assert found["quaero_viewers", (("sort", "stream"),)] == 0
+    assert found["quaero_flush_interval_seconds", ()] == 0.15
     assert found["quaero_store_commits_total", ()] >= 4
     assert found["quaero_start_latency_seconds", (("quantile", "0.5"),)] >= 0
     assert found["process_resident_memory_bytes", ()] > 0
