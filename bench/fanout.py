@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import re
 import shutil
 import socket
@@ -17,6 +18,7 @@ from bench.lab import Lab, folder, process
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.testing.drive import Hand
+from quaero.testing.factories import progressed
 
 VIEWERS = 1_000
 CALM, BUSY = (1, 0.15), (100, 0.05)  # lines a commit, seconds between commits
@@ -68,6 +70,35 @@ async def _gateway(n: int, seconds: float) -> Samples:
                         samples["over interval"] = samples["beside stalled"] - _interval_ms(host.port)
             await hand.leave()
             return samples
+
+
+def states(lab: Lab) -> Samples:
+    """Our gateway's WebSocket: many clients that show one job, whose progress moves four times a second."""
+    return asyncio.run(_states(VIEWERS // 2, lab.size(5, 3)))
+
+
+async def _states(n: int, seconds: float) -> Samples:
+    with folder() as place:
+        async with filled.opened(place) as store:
+            hand = await Hand.start(store, filled.KINDS, lease=3_600_000_000)
+            await store.write(enqueue, [NewJob("noop", b"{}")])
+            [job] = await hand.take()
+            await hand.begin(job)
+            says = json.dumps({"type": "subscribe", "payload": {"id": 1, "rows": True, "topic": f"job:{job.id}"}})
+            with (
+                on(WATCH),
+                hosted("gateway", place) as host,
+                audience(host.port, "/ws", n, place, says=says) as viewers,
+            ):
+                await asyncio.sleep(1)
+                viewers.counted()
+                began, until = sum(host.cpu), time.monotonic() + seconds
+                while time.monotonic() < until:
+                    await hand.tell(progressed(job, current=time.monotonic_ns(), total=1 << 62))
+                    await asyncio.sleep(0.25)
+                told, used = viewers.counted(), sum(host.cpu) - began
+            await hand.leave()
+            return {"state": used / told["frames"] * 1e6}
 
 
 def _interval_ms(port: int) -> float:

@@ -8,7 +8,7 @@ import asyncio
 
 from bench import filled
 from bench.audience import WATCH, WORK, on, public
-from bench.fanout import bare, gateway, nchan
+from bench.fanout import bare, gateway, nchan, states
 from bench.figures import Figure, Samples, Scenario
 from bench.free import lines, noop
 from bench.hosted import Meter, hosted
@@ -43,7 +43,7 @@ async def _push(name: str, jobs: int, clients: int) -> Samples:
 SCENARIO = Scenario(
     "viewers",
     "workers on one core; gateway, viewers and load on the other; a tenth of the viewers stopped, a tenth at 32 KB/s",
-    [noop, lines, pushed, gateway, bare, nchan],
+    [noop, lines, pushed, gateway, bare, nchan, states],
     [
         Figure("noop 0", "no-op jobs, nobody watches", commits="noop 0 commits"),
         Figure("noop 100 free", "  with 100 viewers / with none", "x", 0.95, 0.97),
@@ -67,6 +67,7 @@ SCENARIO = Scenario(
         Figure("bare frame", "a bare writer, CPU for 10^6 frames", "s"),
         Figure("nchan frame", "nginx with nchan, CPU for 10^6 frames", "s"),
         Figure("busy line", "gateway CPU for 10^6 lines to viewers of a busy tree", "s", 1, 0.2, low=True),
+        Figure("state", "gateway CPU for 10^6 state messages to WebSocket clients", "s"),
         Figure("stream", "gateway memory for an idle stream", "KB", 40, 20, low=True),
         Figure("nchan stream", "  nginx with nchan", "KB"),
         Figure("stalled", "gateway memory for 200 viewers that never read, of a busy tree", "MB", 32, low=True),

@@ -64,8 +64,10 @@ class Connection:
         self._goodbye = ""
         self._failure: Exception | None = None
         self._held: dict[tuple[int, str, int], None] = {}
-        self._wake = asyncio.Event()
-        self._asleep_until = _FOR_EVER
+        self._is_stirred = False
+        self._asleep: asyncio.Future[None] | None = None
+        self._asleep_until = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
 
     # --- what the client asked for
 
@@ -117,7 +119,7 @@ class Connection:
     def leave(self, retry_ms: int) -> None:
         """Send the client away: it comes again in so many milliseconds, with its subscriptions."""
         self._goodbye = envelope("bye", json_of({"retry_ms": retry_ms}))
-        self._wake.set()
+        self._stir()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -128,7 +130,7 @@ class Connection:
         if len(self._waiting) >= MOST_WAITING:
             raise TooEagerError
         self._waiting.append(item)
-        self._wake.set()
+        self._stir()
 
     # --- told by the subscriptions
 
@@ -139,8 +141,7 @@ class Connection:
             return
         now = self._clock.monotonic()
         self._conflation.changed((number, kind, job_id), now, subscription.interval(kind), urgent=urgent)
-        if (self._conflation.next_due() or now) < self._asleep_until:
-            self._wake.set()
+        self._sleep_no_longer_than(self._conflation.next_due() or now, now)
 
     def advanced(self) -> None:
         """A log has sent more of its lines: ends that waited for them may be told now."""
@@ -149,7 +150,7 @@ class Connection:
         for key in held:
             self._conflation.changed(key, now, 0.0, urgent=True)
         if held:
-            self._wake.set()
+            self._stir()
 
     def fail(self, subscription: Subscription, error: Exception) -> None:
         """A subscription cannot go on; unless it is the client's affair, neither can the connection."""
@@ -158,7 +159,7 @@ class Connection:
             self._drop(subscription)
         else:
             self._failure = error
-        self._wake.set()
+        self._stir()
 
     # --- writing
 
@@ -181,30 +182,47 @@ class Connection:
 
     async def send(self, text: str) -> None:
         """Hand one message to the transport, waiting until it has room for it. Raises StuckError."""
-        message = {"type": "websocket.send", "text": text}
-        if self._line.has_room:  # then it does not wait, and a timer would cost as much as the message
-            await self._transport(message)
+        if self._line.write(text):  # then it does not wait, and a timer would cost as much as the message
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._transport(message)
+                await self._transport({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise StuckError from None
 
     async def _sleep(self) -> None:
         """Until there is something to write."""
-        if not (self._waiting or self._goodbye or self._failure):
+        if not (self._is_stirred or self._waiting or self._goodbye or self._failure):
+            self._asleep, self._asleep_until = asyncio.get_running_loop().create_future(), _FOR_EVER
             due = self._conflation.next_due()
-            rest = None if due is None else due - self._clock.monotonic()
-            if rest is None or rest > 0:
-                self._asleep_until = _FOR_EVER if due is None else due
-                try:
-                    async with asyncio.timeout(rest):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
-        self._asleep_until = 0.0
-        self._wake.clear()
+            if due is not None:
+                self._sleep_no_longer_than(due, self._clock.monotonic())
+            try:
+                await self._asleep
+            finally:
+                self._asleep, self._asleep_until = None, 0.0
+                self._set_alarm(None)
+        self._is_stirred = False
+
+    def _sleep_no_longer_than(self, due: float, now: float) -> None:
+        """Wake up by then; a task that wakes only to go to sleep again costs as much as a message."""
+        if due >= self._asleep_until:
+            return
+        self._asleep_until = due
+        if due > now:
+            self._set_alarm(due - now)
+        else:
+            self._stir()
+
+    def _set_alarm(self, seconds: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._stir) if seconds is not None else None
+
+    def _stir(self) -> None:
+        self._is_stirred = True
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
 
     async def _write_waiting(self, item: str | Subscription) -> None:
         if isinstance(item, str):
