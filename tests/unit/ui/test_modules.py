@@ -15,3 +15,26 @@ def test_the_page_module_does_what_its_tests_say(file: Path) -> None:
     done = subprocess.run([NODE, "--test", file], capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_module_of_the_page_can_be_read() -> None:
+    ui = HERE.parents[2] / "src/quaero/ui"
+    scripts = set((ui / "js").glob("*.js"))
+    check = """
+        const { readFileSync } = require("node:fs");
+        const { SourceTextModule } = require("node:vm");
+        for (const identifier of process.argv.slice(1))
+            new SourceTextModule(readFileSync(identifier, "utf8"), { identifier });
+    """
+    modules = sorted(set(ui.rglob("*.js")) - scripts)
+    assert len(modules) > 40
+
+    done = subprocess.run(
+        [NODE, "--experimental-vm-modules", "-e", check, *modules],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -118,8 +118,10 @@ export function openDefinitions(main, { params }) {
       if (state.load === "loading") listState.replaceChildren(skeleton(5));
       else if (state.load === "failed") listState.replaceChildren(failure(state.trouble, readList));
       else if (state.list.length) listState.replaceChildren();
-      else listState.replaceChildren(notice(state.q ? "Nothing matches" : "No definitions yet", state.q ? null : "Put TOML files into the definitions directory, or write one here."));
+      else if (state.q) listState.replaceChildren(notice("Nothing matches", null));
+      else listState.replaceChildren(notice("No definitions yet", "A definition names steps and what they depend on, and can run on a schedule. Put TOML files into the definitions directory, or write one here.", button("plus", "Write a definition", writeNew, { class: "primary" })));
     }
+    setAttribute(main, "data-empty", state.load === "ready" && !state.list.length && !state.q && !state.editing);
     write.show(state);
     setProperty(detail, "hidden", state.editing);
     if (!state.editing && (state.detail !== before?.detail || state.editing !== before?.editing || state.chosen !== before?.chosen)) {
@@ -136,7 +138,14 @@ export function openDefinitions(main, { params }) {
   const timer = setInterval(() => !document.hidden && !store.state.editing && readList(), AGAIN_MS);
   store.flush();
   readList();
+  const stay = (event) => { // what is being written is not lost by closing the tab, or by a login that ran out
+    const { editing, draft, detail } = store.state;
+    if (editing && draft !== null && draft !== TEMPLATE && draft !== detail?.toml) event.preventDefault();
+  };
+  addEventListener("beforeunload", stay);
   return () => {
+    removeEventListener("beforeunload", stay);
+    main.removeAttribute("data-empty");
     store.close();
     write.close();
     clearInterval(timer);

@@ -80,6 +80,7 @@ export function openDocuments(main, { params }) {
 
   function render(state, before) {
     keyed(list, state.list, (one) => one.id, (one) => card(one, choose), (element, one) => setAttribute(element.firstChild, "aria-current", one.id === state.chosen ? "true" : null));
+    setAttribute(main, "data-empty", state.load === "ready" && !state.list.length && !state.q && !state.tree);
     setProperty(more, "hidden", !state.cursor);
     setProperty(more, "disabled", state.reading);
     for (const link of exports) setAttribute(link, "href", `/api/documents/export?${new URLSearchParams({ format: link.dataset.format, ...(state.q ? { q: state.q } : {}), ...(state.tree ? { job_id: state.tree } : {}) })}`);
@@ -113,6 +114,7 @@ export function openDocuments(main, { params }) {
   store.flush();
   readPage(true);
   return () => {
+    main.removeAttribute("data-empty");
     store.close();
     reading.abort();
     forgetKeys();

@@ -2,7 +2,7 @@
 
 import { ago, duration, elapsed, percent } from "./format.js";
 import { h, setAttribute, setProperty, setText } from "./dom.js";
-import { outcome, title } from "./summary.js";
+import { about, outcome, title } from "./summary.js";
 import { showStatus, showTally, tallyBar } from "./status.js";
 
 /** An empty row; `select(index, range)` hears of its checkbox, if it is to have one. */
@@ -49,7 +49,8 @@ export function showRow(row, job, { selected = false, now = Date.now() } = {}) {
   const name = title(job);
   setText(parts.name, name);
   setAttribute(parts.name, "href", `/jobs/${job.id}`);
-  setText(parts.kind, name === job.kind ? job.id : `${job.kind} · ${job.id}`);
+  const beside = name === job.kind ? about(job) : job.kind;
+  setText(parts.kind, beside ? `${beside} · ${job.id}` : job.id);
   const tags = (job.tags ?? []).join(" · ");
   setText(parts.tags, tags);
   showProgress(parts, job, name);

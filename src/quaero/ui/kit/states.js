@@ -2,9 +2,9 @@
 
 import { h } from "./dom.js";
 
-/** A quiet notice in place of content. */
+/** A quiet notice in place of content; `text` may be words and elements. */
 export function notice(title, text, ...actions) {
-  return h("div", { class: "notice" }, h("p", { class: "notice-title", text: title }), text && h("p", { text }), actions.length ? h("div", { class: "actions" }, actions) : null);
+  return h("div", { class: "notice" }, h("p", { class: "notice-title", text: title }), text && h("p", null, text), actions.length ? h("div", { class: "actions" }, actions) : null);
 }
 
 /** Grey bars where rows will be. */

@@ -20,7 +20,7 @@ export function makeRow() {
   return row;
 }
 
-/** Fill a row. `look`: {version, needle, times, from, numbered, current, range, started}. */
+/** Fill a row. `look`: {version, needle, times, from, step, numbered, current, range, started}. */
 export function showRow(row, line, look) {
   if (row.shown === line && row.version === look.version) return;
   if (row.shown !== line || row.needle !== look.needle) fillText(row, line, look.needle);
@@ -59,7 +59,7 @@ function fillText(row, line, needle) {
 function showOrigin(row, line, look) {
   setAttribute(row.from, "hidden", !look.from);
   if (!look.from) return;
-  setText(row.from, line.step ?? `job ${line.job_id}`);
+  setText(row.from, line.step && !look.step ? `${line.step} · ${line.job_id}` : `job ${line.job_id}`);
   setAttribute(row.from, "href", line.job_id === "0" ? null : `/jobs/${line.job_id}`);
   setAttribute(row.from, "title", line.job_id === "0" ? null : `job ${line.job_id}`);
 }

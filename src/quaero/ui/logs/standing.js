@@ -1,6 +1,6 @@
 // The line under a log: how it stands, and whether all of it is here. It never says live when it is not.
 
-import { count } from "../kit/format.js";
+import { count, plural } from "../kit/format.js";
 
 const CONNECTION = {
   connecting: ["connecting", "connecting …"],
@@ -9,16 +9,17 @@ const CONNECTION = {
   polling: ["polling", "live connection blocked, asking every few seconds"],
 };
 
-/** {state, text, empty} of a book; `ended` is the job's status once it is terminal. */
-export function stateText(book, standing, ended) {
+/** {state, text, empty} of a book. `ended`: the job's status once it is terminal; `isWhole`: every entry of a tree belongs to it. */
+export function stateText(book, standing, { ended, isWhole }) {
   const [state, how] = stand(book, standing);
   const parts = [how];
   if (book.ledger.received) {
     const { first, last, missing, duplicate } = book.ledger;
-    parts.push(`${count(first)}–${count(last)} received, ${count(missing)} missing`);
+    const received = isWhole ? `${count(first)}–${count(last)}` : plural(book.ledger.received, "entry", "entries");
+    parts.push(`${received} received, ${count(missing)} missing`);
     if (duplicate) parts.push(`${count(duplicate)} repeats dropped`);
   }
-  if (book.head) parts.push(`${count(book.head - book.oldest + 1)} entries in the log`);
+  if (book.head && isWhole) parts.push(`${plural(book.head - book.oldest + 1, "entry", "entries")} in the log`);
   if (book.oldest > 1) parts.push(`the first ${count(book.oldest - 1)} are past retention`);
   return { state, text: parts.join(" · "), empty: empty(book, ended) };
 }

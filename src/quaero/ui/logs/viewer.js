@@ -1,13 +1,14 @@
 // The log viewer: `<q-log job="42" step="crawl" level="info">`, or without a job the service log.
 //
 // Attributes: `job`, `step` (name or id), `children` (`8..15`: only some, with what is below them), `own` (the job's own
-// lines, not those below it), `level`, `line` (where to begin; else it follows the end). Changing one but the last begins anew.
+// lines, not those below it), `whole` (nobody else's lines stand in its journal), `level`, `line` (where to begin; else it follows the end). Changing one but the last begins anew.
 
 import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { createStore } from "../kit/store.js";
 import { button } from "../kit/control.js";
 import { TERMINAL } from "../kit/status.js";
 import { onStanding } from "../live/connection.js";
+import { keys } from "../shell/keys.js";
 import { indexOf, initial, reduce, tokenAfter, tokenBefore } from "./book.js";
 import { Hits } from "./hits.js";
 import { copyLines, parseRange, rangeText } from "./range.js";
@@ -38,9 +39,10 @@ class QLog extends HTMLElement {
   #source = null;
   #scroller = null;
   #hits = null;
-  #look = { version: 1, needle: "", times: chosen("times", "time"), from: true, numbered: false, current: null, range: null, started: 0 };
+  #look = { version: 1, needle: "", times: chosen("times", "time"), from: true, step: null, numbered: false, current: null, range: null, started: 0 };
   #standing = { state: "connecting" };
   #stopStanding = null;
+  #forgetKeys = null;
   #only = false;
   #travel = null;
   #ended = null;
@@ -51,11 +53,18 @@ class QLog extends HTMLElement {
       this.#standing = standing;
       this.#showState();
     });
+    this.#forgetKeys = keys("Log", {
+      f: ["Follow the end", () => this.#travel.follow()],
+      n: ["Next hit", () => this.#toHit(1)],
+      N: ["Previous hit", () => this.#toHit(-1)],
+      w: ["Wrap long lines", () => this.bar.wrap.click()],
+    });
     this.#begin();
   }
 
   disconnectedCallback() {
     this.#stopStanding?.();
+    this.#forgetKeys?.();
     this.#end();
   }
 
@@ -135,7 +144,7 @@ class QLog extends HTMLElement {
       job: this.getAttribute("job"), step: this.getAttribute("step"), children: this.getAttribute("children"), own: this.hasAttribute("own"),
       level: this.getAttribute("level") ?? "info", q: this.#only ? this.#hits.needle : "",
     };
-    this.#look = { ...this.#look, from: false, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };
+    this.#look = { ...this.#look, from: false, step: scope.step, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };
     this.#ended = null;
     this.#book = initial();
     this.#store = createStore(reduce, this.#book, (book, before) => this.#render(book, before));
@@ -269,7 +278,7 @@ class QLog extends HTMLElement {
 
   #showState() {
     const book = this.#book;
-    const { state, text, empty } = stateText(book, this.#standing, this.#ended);
+    const { state, text, empty } = stateText(book, this.#standing, { ended: this.#ended, isWhole: !this.hasAttribute("job") || this.hasAttribute("whole") });
     setAttribute(this.foot, "data-state", state);
     setText(this.foot, text);
     setProperty(this.empty, "hidden", !empty);

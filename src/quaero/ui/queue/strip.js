@@ -14,7 +14,7 @@ export function statusStrip({ toggle, workers }) {
   const pace = measure("Throughput");
   const pickup = measure("Pick-up");
   const people = h("button", { class: "tile measure", type: "button", on: { click: () => openWorkers(workers()) } },
-    h("span", { class: "label" }, icon("workers"), h("span", { text: "Workers" })), h("span", { class: "value num" }), h("span", { class: "beside" }));
+    h("span", { class: "label" }, icon("workers"), h("span", { text: "Workers" })), h("span", { class: "figure" }, h("span", { class: "value num" }), h("span", { class: "unit" })));
   const element = h("section", { class: "strip", "aria-label": "Queue" },
     h("div", { class: "tiles", role: "group", "aria-label": "Jobs by status" }, [...tiles.values()].map((one) => one.element)),
     h("div", { class: "measures" }, pace.element, pickup.element, people));
@@ -29,11 +29,17 @@ export function statusStrip({ toggle, workers }) {
       pickup.show(duration(latency), latency === null ? "" : "median", lately);
       const all = stats?.workers ?? [];
       setText(people.querySelector(".value"), stats ? count(all.length) : "–");
-      setText(people.querySelector(".beside"), all.length === 1 ? all[0].host : "");
+      setText(people.querySelector(".unit"), onHosts(all));
       setAttribute(people, "data-none", (stats && all.length === 0) || null);
       setAttribute(people, "aria-label", stats ? `${plural(all.length, "worker")}; show them` : "Workers");
     },
   };
+}
+
+/** Where the workers are: "on vm", "on 3 hosts". */
+function onHosts(all) {
+  const hosts = new Set(all.map((one) => one.host));
+  return hosts.size ? `on ${hosts.size === 1 ? [...hosts][0] : `${hosts.size} hosts`}` : "";
 }
 
 function tile(status, press) {

@@ -189,7 +189,7 @@ export function openQueue(main, { params }) {
     if (state.load !== before?.load || state.trouble !== before?.trouble || state.pages.total !== before?.pages.total) renderState(state);
     const shown = state.pages.isLowerBound ? `at least ${count(state.pages.known)}` : count(state.pages.total);
     const words = isFiltering(state.filter) ? ` with ${describeFilter(state.filter)}` : "";
-    setText(foot, state.load === "ready" ? `${shown} ${state.pages.total === 1 ? "root" : "roots"}${words}` : "");
+    setText(foot, state.load === "ready" && (state.pages.total || words) ? `${shown} ${state.pages.total === 1 ? "root" : "roots"}${words}` : "");
     if (state.load === "ready" && before?.load !== "ready") announce(foot.textContent);
   }
 
@@ -201,7 +201,7 @@ export function openQueue(main, { params }) {
       body.replaceChildren(notice("Nothing matches", `No root has ${describeFilter(state.filter)}.`,
         button("close", "Clear the filter", () => change({ status: [], kind: "", tag: "", q: "", since: "" }))));
     } else {
-      body.replaceChildren(notice("No jobs yet", "Run a definition, or submit work from a terminal or a program: “quaero submit KIND --payload '{…}'”.",
+      body.replaceChildren(notice("No jobs yet", ["Run a definition, or submit work from a terminal: ", h("code", { text: "quaero submit KIND --payload '{…}'" })],
         button("play", "Run a definition", runDialog, { class: "primary" })));
     }
   }

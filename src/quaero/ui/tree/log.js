@@ -30,17 +30,21 @@ export function logPanel({ selection = null }) {
     if (shown) show(shown, true);
   }
 
-  /** What the viewer is to show: {job, step, children, own}. */
+  /** What the viewer is to show: {job, step, children, own, whole}. */
   function wanted({ job }) {
-    if (chosen === SELECTED) return { job: selection.of, step: null, children: selection.children, own: null };
+    if (chosen === SELECTED) return { job: selection.of, step: null, children: selection.children, own: null, whole: null };
     const isAlone = !hasChildren(job) && !job.step; // then its lines are counted by itself: 1, 2, 3 …
-    return { job: job.id, step: chosen === WHOLE ? null : chosen.slice(1), children: null, own: isAlone ? "" : null };
+    return { job: job.id, step: chosen === WHOLE ? null : chosen.slice(1), children: null, own: isAlone ? "" : null, whole: job.parent_id === null && chosen === WHOLE ? "" : null };
   }
 
   function look(scope, job) {
-    const isShown = viewer && Object.entries(scope).every(([name, value]) => viewer.getAttribute(name) === value);
+    const level = chosen !== SELECTED && hasChildren(job) ? "info" : "debug";
+    if (viewer?.usualLevel !== level) {
+      leave();
+      viewer = Object.assign(h("q-log", { level }), { usualLevel: level });
+    }
+    const isShown = viewer.isConnected && Object.entries(scope).every(([name, value]) => viewer.getAttribute(name) === value);
     if (isShown) return;
-    viewer ??= h("q-log", { level: hasChildren(job) ? "info" : "debug" });
     viewer.remove(); // so that it begins once, however many attributes change
     for (const [name, value] of Object.entries(scope)) setAttribute(viewer, name, value);
     element.append(viewer);

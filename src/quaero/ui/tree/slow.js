@@ -1,6 +1,6 @@
 // Which children take longest, and which run but have said nothing for longest: where a tree that is "stuck" is stuck.
 
-import { ago, duration, elapsed } from "../kit/format.js";
+import { duration, elapsed } from "../kit/format.js";
 import { h, keyed, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { notice, skeleton } from "../kit/states.js";
 import { title } from "../kit/summary.js";
@@ -16,11 +16,14 @@ export function slowPanel() {
     show({ slowest, silent: quiet }, visible) {
       setProperty(element, "hidden", !visible);
       if (!visible) return;
-      slow.show(slowest, (job) => duration(elapsed(job)), "Nothing has begun yet");
-      silent.show(quiet, (job) => ago(job.silent_since ?? job.started_at), "Nothing is running");
+      slow.show(slowest, (job) => elapsed(job) ?? 0, "Nothing has begun yet");
+      silent.show(quiet, silence, "Nothing is running");
     },
   };
 }
+
+/** For how long a job has said nothing, in milliseconds. */
+const silence = (job) => Math.max(0, Date.now() - Date.parse(job.silent_since ?? job.started_at ?? job.created_at));
 
 function table(title, meaning) {
   const list = h("ol", { class: "rank" });
@@ -32,8 +35,8 @@ function table(title, meaning) {
       if (jobs === null) body.replaceChildren(skeleton(4));
       else if (!jobs.length) body.replaceChildren(notice(none));
       else body.replaceChildren();
-      const longest = Math.max(1, ...(jobs ?? []).map((job) => elapsed(job) ?? 0));
-      keyed(list, jobs ?? [], (job) => job.id, makeRank, (item, job) => item.show(job, figure(job), (elapsed(job) ?? 0) / longest));
+      const longest = Math.max(1, ...(jobs ?? []).map(figure));
+      keyed(list, jobs ?? [], (job) => job.id, makeRank, (item, job) => item.show(job, duration(figure(job)), figure(job) / longest));
     },
   };
 }

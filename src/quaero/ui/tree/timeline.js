@@ -25,7 +25,7 @@ export function timelinePanel() {
       if (milestones === null) body.replaceChildren(skeleton(4));
       else if (!milestones.length) body.replaceChildren(notice("Nothing has happened yet"));
       else body.replaceChildren();
-      keyed(list, milestones ?? [], (entry) => entry.seq, makeMoment);
+      keyed(list, milestones ?? [], (entry) => `${entry.seq} ${entry.message}`, makeMoment);
     },
   };
 }
@@ -49,9 +49,4 @@ function makeBar() {
 function makeMoment(entry) {
   return h("li", { data: { level: entry.level } }, h("time", { datetime: entry.timestamp, text: timeOfDay(entry.timestamp) }),
     h("span", { class: "chip", text: entry.step ?? "tree" }), h("span", { text: entry.message }));
-}
-
-/** Of a tree's entries, those that mark its course: what its root and steps did, what they spawned, what was lost. */
-export function milestonesOf(entries, rootId) {
-  return entries.filter((entry) => entry.originator !== "worker" && (entry.job_id === rootId || entry.job_id === entry.step_id || entry.fields?.lost));
 }

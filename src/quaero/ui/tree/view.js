@@ -20,10 +20,11 @@ import { detailsPanel } from "./details.js";
 import { errorsPanel } from "./errors.js";
 import { treeHead } from "./head.js";
 import { logPanel, selectionOf } from "./log.js";
+import { momentsOf } from "./moments.js";
 import { NO_FILTER, TABS, initial, offered, reduce } from "./reducer.js";
 import { slowPanel } from "./slow.js";
 import { stepsPanel } from "./steps.js";
-import { milestonesOf, timelinePanel } from "./timeline.js";
+import { timelinePanel } from "./timeline.js";
 
 const RANKED = 12;
 const AGAIN_MS = 1_500;
@@ -85,8 +86,8 @@ export function openTree(main, { id, params }) {
       dispatch({ type: "ranked", scope, slowest: slowest.jobs, silent: silent.jobs.map((job) => ({ ...job, silent_since: since[job.id] })) });
     },
     async timeline() {
-      const { logs } = await read(`/api/jobs/${id}/logs`, { level: "info", order: "asc", limit: 2_000 }, reading.signal);
-      dispatch({ type: "milestones", milestones: milestonesOf(logs, id) });
+      const { job, steps } = store.state;
+      dispatch({ type: "milestones", milestones: await momentsOf(job, steps, reading.signal) });
     },
   };
 
