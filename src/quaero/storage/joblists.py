@@ -18,6 +18,7 @@ from quaero.storage.reads import FULL_SQL, jobs_by_id, seen, to_job
 
 COUNT_LIMIT = 10_000
 REACH = 100_000
+NEAR = 1_000
 EVERY = 1 << 62
 
 
@@ -40,8 +41,6 @@ _NOTHING = _Sql("")
 def _base(db: Connection, where: JobFilter) -> _Sql:
     if where.ids is not None:
         return _Sql(db.member("job.id"), (db.array(where.ids),))
-    if where.children is not None:
-        return _Sql("job.parent_id = ? and job.id between ? and ?", (where.parent_id, *where.children))
     if where.parent_id is not None:
         return _Sql("job.parent_id = ?", (where.parent_id,))
     if where.definition is not None:
@@ -90,29 +89,37 @@ def _kept(where: JobFilter) -> _Sql:
     return _Sql("job.purging = 0" if where.roots else seen("job"))
 
 
-def _beyond(where: JobFilter, after: int | None) -> _Sql:
-    return _NOTHING if after is None else _Sql(f"job.id {'<' if where.descending else '>'} ?", (after,))
+def _between(where: JobFilter, after: int | None = None, edge: int | None = None, upto: int | None = None) -> _Sql:
+    """Where the walk begins and ends: at most one bound on each side, for an index is entered at one only."""
+    first, last = where.children or (None, None)
+    lows, highs = [first], [last, upto]
+    (highs if where.descending else lows).append(after and after + (-1 if where.descending else 1))
+    (lows if where.descending else highs).append(edge)
+    low = max((bound for bound in lows if bound is not None), default=None)
+    high = min((bound for bound in highs if bound is not None), default=None)
+    found = _NOTHING if low is None else _Sql("job.id >= ?", (low,))
+    return found if high is None else found.also(_Sql("job.id <= ?", (high,)))
 
 
-def _edge(db: Connection, where: JobFilter, after: int | None) -> int | None:
+def _edge(db: Connection, where: JobFilter, after: int | None, reach: int) -> int | None:
     """The last id within reach of a list that goes on after this one; None: all of it is."""
-    base = _base(db, where).also(_beyond(where, after))
+    base = _base(db, where).also(_between(where, after))
     order, last = ("desc", "min") if where.descending else ("asc", "max")
     ((n, edge),) = db.rows(
         f"select count(*), {last}(id) from"
         f" (select job.id as id from job where {base.text} order by job.id {order} limit ?) part",
-        (*base.params, REACH),
+        (*base.params, reach),
     )
-    return edge if n == REACH else None
+    return edge if n == reach else None
 
 
-def _condition(db: Connection, where: JobFilter, after: int | None) -> tuple[_Sql, int | None]:
+def _condition(
+    db: Connection, where: JobFilter, after: int | None, reach: int | None = None, upto: int | None = None
+) -> tuple[_Sql, int | None]:
     """What a row within reach must be, and where the reach ends if it ends."""
     rest = _rest(db, where)
-    edge = _edge(db, where, after) if rest.text else None
-    within = _NOTHING if edge is None else _Sql(f"job.id {'>=' if where.descending else '<='} ?", (edge,))
-    condition = _base(db, where).also(rest).also(_kept(where)).also(_beyond(where, after)).also(within)
-    return condition, edge
+    edge = _edge(db, where, after, reach or REACH) if rest.text else None
+    return _base(db, where).also(rest).also(_kept(where)).also(_between(where, after, edge, upto)), edge
 
 
 def jobs(db: Connection, where: JobFilter, limit: int, after: int | None, skip: int = 0) -> JobPage:
@@ -142,18 +149,22 @@ def _count(db: Connection, where: JobFilter) -> tuple[int, bool]:
 
 def matching(db: Connection, where: JobFilter, after: int, upto: int, limit: int) -> Matches:
     """Ids that match, oldest first, and where to go on."""
-    condition, edge = _condition(db, where, after)
-    sql = f"select job.id from job where {condition.text} and job.id <= ? order by job.id limit ?"
-    ids = [row[0] for row in db.rows(sql, (*condition.params, upto, limit))]
-    if len(ids) == limit:
-        return Matches(ids, ids[-1])
+    for reach in (min(NEAR, REACH), REACH):  # nearly always enough are near, and then nothing is walked for nothing
+        condition, edge = _condition(db, where, after, reach, upto)
+        sql = f"select job.id from job where {condition.text} order by job.id limit ?"
+        ids = [row[0] for row in db.rows(sql, (*condition.params, limit))]
+        if len(ids) == limit:
+            return Matches(ids, ids[-1])
+        if edge is None or edge >= upto:
+            break
     return Matches(ids, edge if edge is not None and edge < upto else None)
 
 
 def breakdown(db: Connection, where: JobFilter) -> Breakdown:
     """How many match, by status, with what is below them; up to a bound, except for a stretch of children."""
     if where.is_stretch:
-        condition, edge, most = _base(db, where).also(_rest(db, where)).also(_kept(where)), None, EVERY
+        condition = _base(db, where).also(_rest(db, where)).also(_kept(where)).also(_between(where))
+        edge, most = None, EVERY
     else:
         condition, edge = _condition(db, where, None)
         most = COUNT_LIMIT

@@ -10,7 +10,7 @@ from quaero.domain.kinship import child_above
 from quaero.storage.connection import Connection
 
 MOST = 200_000  # parents remembered within one read
-NARROW = 10_000  # ids; the entries of so few are looked up rather than looked for
+NARROW = 100_000  # ids; the entries of so few are looked up rather than looked for
 
 
 class Offspring:

@@ -11,7 +11,7 @@ from quaero.domain.tally import Tally
 from quaero.storage.port import JobFilter, Ledger, Matches
 from quaero.testing.bench import Bench
 from quaero.testing.contract import StoreTests
-from quaero.testing.factories import a_child, a_root, an_error, ended
+from quaero.testing.factories import a_child, a_root, an_error, began, ended
 
 
 def _matching(ledger: Ledger, where: JobFilter, after: int, upto: int) -> Matches:
@@ -195,3 +195,28 @@ class StoreListing(StoreTests):
         assert list(by_error.codes) == [int(status == JobStatus.FAILED) for status in now.values()]
         assert [code > 0 for code in by_duration.codes] == [status > JobStatus.PENDING for status in now.values()]
         assert await bench.store.child_map(99_999, "status") is None
+
+    async def test_single_children_have_the_codes_of_the_maps(self, bench: Bench) -> None:
+        """So whoever knows which have changed can follow a map without reading it again."""
+        parent, children = await bench.family(5)
+        began_at = bench.clock.now()
+        done, failed, running = await bench.hand.take(3, root_id=parent.id)
+        await bench.hand.tell(*(began(job, began_at) for job in (done, failed, running)))
+        bench.clock.move(2)
+        error = an_error("no", final=True)
+        now = bench.clock.now()
+        await bench.hand.tell(ended(done, at=now), ended(failed, How.FAILED, at=now, error=error))
+        bench.clock.move(3)
+
+        by_duration = await bench.store.child_map(parent.id, "duration")
+        by_error = await bench.store.child_map(parent.id, "error")
+        assert by_duration is not None
+        assert by_error is not None
+        codes = dict(zip(children, by_duration.codes, strict=True))
+        [group] = by_error.groups
+        head = (await bench.job(parent.id)).journal_head
+        assert await bench.store.child_durations([*children, 99_999]) == codes
+        assert codes[running.id] > codes[done.id] > 0
+        assert await bench.store.growing(parent.id) == (head, {running.id: codes[running.id]})
+        assert await bench.store.fingerprints([*children, 99_999]) == {failed.id: group.fingerprint}
+        assert await bench.store.growing(99_999) == (0, {})
