@@ -4,7 +4,9 @@ Ready work is found, not searched: kinds of which nothing is ready, and lanes in
 in the index a claim walks. It looks at one lane for each job it takes, and once at each that has to rest from then on.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +16,7 @@ from quaero.storage.connection import Connection
 from quaero.storage.leaves import BIRTH_SQL
 from quaero.storage.port import Want
 from quaero.storage.sharing import Share, share_out
+from quaero.storage.trail import Trail
 
 if TYPE_CHECKING:
     from quaero.storage.ledger import SqlLedger
@@ -27,6 +30,7 @@ order by l.priority desc, l.turn limit ?"""
 _PRIORITY, _LIMIT, _FREE, _STEP_LIMIT, _STEP_FREE, _TURN = 1, 3, 4, 6, 7, 9
 
 May = Callable[[Job], bool]
+_Find = Callable[[str, Sequence[Any]], list[Job]]
 
 
 class _Which(NamedTuple):
@@ -42,9 +46,10 @@ _AWAKE = _Which("l.n_ready > 0 and l.rests_on is null")
 class Claims:
     """Finds ready jobs and gives them to workers."""
 
-    def __init__(self, db: Connection, ledger: "SqlLedger") -> None:
+    def __init__(self, db: Connection, ledger: "SqlLedger", trail: Trail) -> None:
         self._db = db
         self._ledger = ledger
+        self._trail = trail
 
     def claim(self, want: Want, owner: int, may: May) -> list[Job]:
         """Reserve up to `want.n` jobs for a worker; of those that were next, the ones that `may` be.
@@ -57,21 +62,36 @@ class Claims:
         if want.n <= 0 or not want.kinds:
             return []
         shares = self._shares(want)
-        picked = self._its_root(want) if want.root_id is not None else []
-        whole = [share.lane for share in shares if share.is_whole]
+        is_at_once = ledger.locks.are_shared and not ledger.cancel_lists
+        find = partial(self._take, owner) if is_at_once else self._find
+        picked = self._its_root(find, want) if want.root_id is not None else []
+        whole = [share.lane for share in shares if share.is_whole and not self._trail.knows(share.lane)]
         if whole:
-            picked += self._select(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),))
+            picked += find(f"{self._db.member('lane_id')} and ready = 1", (self._db.array(whole),))
         for share in shares:
-            if not share.is_whole:
-                picked += self._select("lane_id = ? and ready = 1 order by id limit ?", (share.lane, share.taken))
-        if ledger.locks.are_shared:  # rows come as the database likes
-            places = {share.lane: place for place, share in enumerate(shares)}
-            picked.sort(key=lambda job: (places.get(job.lane_id, -1), job.id))
-        if ledger.cancel_lists:
-            picked = [job for job in picked if may(job)]
-        ledger.take(picked, owner)
+            if not share.is_whole or self._trail.knows(share.lane):
+                picked += self._on(find, share)
+        places = {share.lane: place for place, share in enumerate(shares)}
+        picked.sort(key=lambda job: (places.get(job.lane_id, -1), job.id))  # rows come as the database likes
+        if not is_at_once:
+            picked = [job for job in picked if may(job)] if ledger.cancel_lists else picked
+            ledger.take(picked, owner)
         ledger.serve(shares)
         return picked
+
+    def _on(self, find: _Find, share: Share) -> list[Job]:
+        """So many of a lane, from where this process was on; if that is not enough, from the front."""
+        lane, n = share.lane, share.taken
+        start = self._trail.start(lane, self._ledger.now)
+        began = time.perf_counter()
+        found = find("lane_id = ? and ready = 1 and id > ? order by id limit ?", (lane, start, n))
+        if found:
+            self._trail.took(lane, max(job.id for job in found))
+        if start and len(found) < n:
+            found += find("lane_id = ? and ready = 1 and id <= ? order by id limit ?", (lane, start, n - len(found)))
+        elif not start:
+            self._trail.looked(lane, self._ledger.now, 1e6 * (time.perf_counter() - began))
+        return found
 
     def _shares(self, want: Want) -> list[Share]:
         """How many to take of which lane."""
@@ -167,13 +187,16 @@ class Claims:
         sql = _LANES.format(which=f"l.root_id = ? and {of_kinds} and {which.text}")
         return self._db.rows(sql, (self._ledger.now, want.root_id, self._db.array(want.kinds), *which.params, most))
 
-    def _its_root(self, want: Want) -> list[Job]:
+    def _its_root(self, find: _Find, want: Want) -> list[Job]:
         """The root of the tree that is asked for, which queues with all others'."""
         where = f"id = ? and root_id = id and ready = 1 and {self._db.member('kind')}"
-        return self._select(where, (want.root_id, self._db.array(want.kinds)))
+        return find(where, (want.root_id, self._db.array(want.kinds)))
 
-    def _select(self, where: str, params: Sequence[Any]) -> list[Job]:
+    def _find(self, where: str, params: Sequence[Any]) -> list[Job]:
         return self._ledger.adopt_ready(self._ledger.locks.free(BIRTH_SQL, where, params))
+
+    def _take(self, owner: int, where: str, params: Sequence[Any]) -> list[Job]:
+        return self._ledger.find_and_take(where, params, owner)
 
 
 def _used_up_of(lane: Any, room: Mapping[int, int]) -> list[int]:

@@ -12,18 +12,19 @@ from quaero.domain.job import MOVING, STATIC, Job
 from quaero.domain.status import COMPLETED, PENDING, JobStatus
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import JobMap
-from quaero.storage.locks import Locks
+from quaero.storage.locks import CLAIM, Locks
 from quaero.storage.memory import Memory
 from quaero.storage.port import Siblings
 
 # a job that was never reserved before has nothing but its birth, so nothing else is read
 _BIRTH = (*STATIC, "0", "0", "run_at", "0", "null", "epoch")  # up to there the fields of a Job, in order
-BIRTH_SQL = ", ".join((*_BIRTH, "version", "has_dependents", "first_seq + losses + round - 1 + is_branch"))
+_PAST = ("version", "has_dependents", "first_seq + losses + round - 1 + is_branch")
+BIRTH_SQL = ", ".join((*_BIRTH, *_PAST))
+TAKEN_SQL = ", ".join((*STATIC, "0", "0", "run_at", "0", "owner", "epoch", *_PAST))  # the same once it is taken
 assert MOVING[:6] == ("status", "ready", "run_at", "blocked_by", "owner", "epoch")
 
 _SHARED = [name for name in (*STATIC, "ready", "run_at") if name not in ("id", "payload")]
 
-_CLAIM = "update job set ready = 0, owner = ?, epoch = epoch + 1, version = version + 1 where "
 _COMPLETE = (
     f"update job set status = {int(COMPLETED)}, attempt = 1, sealed = 1, owner = null, version = ?, started_at = ?,"
     " finished_at = ?, lines = ?, first_seq = ?, last_seq = ?, result = ?, journal_head = ? where id = ?"
@@ -82,14 +83,36 @@ class LeafMap(JobMap):
         """Give ready jobs, as they are stored, to a worker, each under a new epoch."""
         if not jobs:
             return
+        for job in jobs:
+            _give(job, owner)
+        self._taken(jobs, owner)
+        self.db.run(f"{CLAIM} where {self.db.member('id')}", (owner, self.db.array([job.id for job in jobs])))
+
+    def find_and_take(self, where: str, params: Sequence[Any], owner: int) -> list[Job]:
+        """Give the ready jobs that match, and that nobody else holds, to a worker, in one statement."""
+        known = self._jobs
+        width = len(_BIRTH)
+        rows = self.locks.taken(TAKEN_SQL, where, params, owner)
+        jobs = []
+        experienced = [row[0] for row in rows if row[-1] and row[0] not in known]
+        loaded = self.load(experienced) if experienced else {}
+        for row in rows:
+            job = loaded.get(row[0])
+            if job is None and (job := known.get(row[0])) is not None:
+                _give(job, owner)
+            elif job is None:
+                job = known[row[0]] = Job(*row[:width])
+                job.version, job.has_dependents = row[width], row[width + 1]
+            jobs.append(job)
+        self._taken(jobs, owner)
+        return jobs
+
+    def _taken(self, jobs: Sequence[Job], owner: int) -> None:
+        """What other rows must learn of jobs that were ready and are a worker's now."""
         was, moved = self._was, self._moved
         lanes = moved.lanes
         now = (int(PENDING), 0, owner)
         for job in jobs:
-            job.ready = 0
-            job.owner = owner
-            job.epoch += 1
-            job.version += 1
             was[job.id] = now
             lanes[job.lane_id] -= 1
             if job.limit_id or job.step_limit_id:
@@ -97,8 +120,7 @@ class LeafMap(JobMap):
                 moved.taken.update(limits)
                 for limit in limits:
                     moved.uses[limit] += 1
-        self.db.run(_CLAIM + self.db.member("id"), (owner, self.db.array([job.id for job in jobs])))
-        self._has_claimed = True
+        self._has_claimed = self._has_claimed or bool(jobs)
 
     def complete(self, jobs: Sequence[Job]) -> None:
         """Save leaves that went from reserved to completed; their records say so already."""
@@ -165,3 +187,11 @@ def _runs(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
             first = job_id
         last = job_id
     yield first, last
+
+
+def _give(job: Job, owner: int) -> None:
+    """What the statement does to the row."""
+    job.ready = 0
+    job.owner = owner
+    job.epoch += 1
+    job.version += 1

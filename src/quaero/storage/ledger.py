@@ -30,6 +30,7 @@ from quaero.storage.memory import Memory
 from quaero.storage.port import Note, Siblings, Want
 from quaero.storage.rotation import Rotation
 from quaero.storage.sharing import Share
+from quaero.storage.trail import Trail
 
 
 class SqlLedger(LeafMap):
@@ -48,6 +49,7 @@ class SqlLedger(LeafMap):
         memory: Memory | None = None,
         is_alone: bool = False,
         rotation: Rotation | None = None,
+        trail: Trail | None = None,
     ) -> None:
         super().__init__(db, locks, memory or Memory(), is_alone)
         self.admit = admit
@@ -55,7 +57,7 @@ class SqlLedger(LeafMap):
         self.rng = rng
         self.child_level = child_level
         self.find = SqlLookup(db, self)
-        self._claims = Claims(db, self)
+        self._claims = Claims(db, self, trail or Trail())
         self.queues = Lanes(db, now, locks, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self._journal = JournalWriter(self)

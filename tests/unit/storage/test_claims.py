@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from quaero.domain.facts import How
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.storage.port import Ledger, Want
 from quaero.storage.sqliteconnection import SqliteConnection
@@ -155,3 +156,18 @@ async def test_a_host_that_is_free_again_is_all_a_claim_looks_at(bench: Bench, d
     assert taken == 3
     assert steps <= STEPS_A_JOB * 13
     assert await steps_of_a_claim(bench.store, bench.hand.worker_id, want) < (0, STEPS_A_JOB * 10)
+
+
+async def test_jobs_taken_in_one_statement_are_as_they_are_stored_then(bench: Bench) -> None:
+    _, children = await bench.family(4)
+    [with_a_past] = await bench.hand.take(1)
+    await bench.hand.begin(with_a_past)
+    await bench.hand.end(with_a_past, how=How.REFUNDED)
+    where = "parent_id is not null and ready = 1 order by id limit ?"
+
+    taken = await bench.store.write(lambda ledger: ledger.find_and_take(where, (2,), bench.hand.worker_id))  # type: ignore[attr-defined]
+
+    assert [job.id for job in taken] == children[:2]
+    assert [(job.epoch, job.ready, job.owner) for job in taken] == [(2, 0, 1), (1, 0, 1)]
+    assert taken == await bench.store.jobs_by_id(children[:2])
+    assert len(await bench.hand.take(10)) == 2

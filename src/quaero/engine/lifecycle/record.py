@@ -4,6 +4,7 @@ Every fact passes the fence first: the job must be held by this worker under the
 dropped and reported as stale: its job belongs to somebody else now, and its process must stop.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ class Recorded(msgspec.Struct):
 
     answers: list[Answer] = []
     stale: list[tuple[int, int]] = []
+    held_at: float = 0.0  # since when others wait, by the performance counter
 
 
 def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory) -> Recorded:
@@ -40,6 +42,7 @@ def record(ledger: Ledger, worker_id: int, facts: Sequence[Fact], memory: Memory
     held = ledger.guarded(((fact.job_id, fact.epoch) for fact in facts), worker_id)
     plain = PlainLeaves(ledger)  # asks what it must know before others wait for the rows above
     ledger.load_above(held.values())
+    recorded.held_at = time.perf_counter()
     plain.look_again()
     for fact in facts:
         job = held.get(fact.job_id)

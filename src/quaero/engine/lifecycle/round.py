@@ -27,7 +27,8 @@ class Round(msgspec.Struct):
     stop: list[int] = []
     cancelling: bool = False
     closed: int = 0  # jobs closed or asked to stop under a cancellation; there may be more
-    worked: float = 0.0  # seconds the transaction spent on this round, its commit excluded
+    worked: float = 0.0  # seconds this round kept others waiting, its commit excluded
+    waited: float = 0.0  # seconds before, in which it waited for others or claimed beside them
     next_due: int = 0  # microseconds since the epoch at which time alone makes something ready; 0: nothing
 
 
@@ -66,7 +67,9 @@ def play(
         jobs = confirm(ledger, [job for job in jobs if job.owner == worker_id])
     for job in jobs:
         (answer.alone if needs_to_be_alone(job) else answer.tasks).append(to_task(ledger, job))
-    answer.worked = time.perf_counter() - began
+    if ledger.is_shared:
+        answer.waited = answer.recorded.held_at - began
+    answer.worked = time.perf_counter() - began - answer.waited
     return answer
 
 

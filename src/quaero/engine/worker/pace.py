@@ -2,7 +2,8 @@
 
 A round holds the store's write lock for as long as its work takes. Others (an enqueue, a cancel) wait for one round at
 most, so a round's work is kept near `TARGET_SECONDS`, or a few times what a commit costs on this disk, if that is more:
-on a slow disk batches must grow for the rate to hold.
+on a slow disk batches must grow for the rate to hold. Where many write, what counts is how long the rows above a job
+are held, not how long they were waited for: were rounds to become smaller because there is a queue, it would grow.
 """
 
 TARGET_SECONDS = 0.010

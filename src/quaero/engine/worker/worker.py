@@ -194,7 +194,7 @@ class Worker:
         failpoint("round.after_write")
         asked = sum(want.n for want in wants)
         got = len(answer.tasks) + len(answer.alone)
-        self._pace.saw(len(facts) + spawned_in(facts) + got, answer.worked, time.monotonic() - asked_at)
+        self._pace.saw(len(facts) + spawned_in(facts) + got, answer.worked, time.monotonic() - asked_at - answer.waited)
         self._hungry = self._hungry or (got > 0 and got >= asked) or any(not isinstance(f, Lines) for f in facts)
         self._timer.set(answer.next_due)
         self._use(answer)

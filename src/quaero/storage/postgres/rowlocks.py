@@ -17,6 +17,7 @@ from typing import Any
 from quaero.domain.job import Job
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import LEAF, LEAF_SQL
+from quaero.storage.locks import CLAIM
 
 _IS_BRANCH = LEAF.index("is_branch")
 _ROOT = LEAF.index("root_id")
@@ -131,6 +132,20 @@ class RowLocks:
         found = self._db.rows(f"select {columns} from job where {where} for no key update skip locked", params)
         is_branch = _IS_BRANCH if columns == LEAF_SQL else -1  # the last of `BIRTH_SQL` is 0 for a leaf without a past
         self._must_not_wait = self._must_not_wait or any(row[is_branch] for row in found)
+        return found
+
+    def taken(self, columns: str, where: str, params: Sequence[Any], owner: int) -> list[Row]:
+        """Rows that match and that nobody else holds, given to a worker; found once, changed where they were found.
+
+        The search is over before the first row is changed: a search that meets what another one has just taken holds
+        that too, until the commit, so it must be short.
+        """
+        found = self._db.rows(
+            f"{CLAIM} where ctid = any(array(select ctid from job where {where} for no key update skip locked))"
+            f" returning {columns}",
+            (owner, *params),
+        )
+        self._must_not_wait = self._must_not_wait or any(row[-1] for row in found)
         return found
 
     def above(self, jobs: Iterable[Job]) -> set[int]:

@@ -31,6 +31,7 @@ from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
 from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.rotation import Rotation
+from quaero.storage.trail import Trail
 
 log = logging.getLogger("quaero.storage")
 PATIENCE_SECONDS = 8.0  # how long a server that is gone is waited for
@@ -39,7 +40,7 @@ COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.Uniqu
 
 # Plans are steered away from whole tables: with yesterday's statistics a join by a list of ids looks like one of them.
 # `synchronous_commit = off` would break the promise that what is answered is kept.
-_STEERED = "set local enable_seqscan = off; set local jit = off"
+_STEERED = "set local enable_seqscan = off; set local jit = off; set local plan_cache_mode = force_generic_plan"
 _BEGIN = f"""
 begin; {_STEERED}; set local enable_hashjoin = off; set local enable_mergejoin = off;
 set local statement_timeout = '30s'; set local lock_timeout = '10s';
@@ -73,6 +74,7 @@ class PostgresWriter:
             "rng": rng,
             "memory": Memory(),
             "rotation": Rotation(),
+            "trail": Trail(),
         }
         self._local = threading.local()
         self._readers: list[PostgresConnection] = []

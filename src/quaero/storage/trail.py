@@ -1,0 +1,38 @@
+"""Where a process last took from each lane, so that its next claim does not walk once more over all that is taken.
+
+A database that keeps old versions of rows keeps them in its indexes too: whoever begins at the front of a lane walks
+over everything that was ever taken from it and that a snapshot somewhere may still see. It is a hint only. What lies
+before it (a job that came back, a retry) is found when a claim comes out short, and once a second; where that walk is
+long, seldom enough to cost no more than a twentieth of the time.
+"""
+
+MOST_LANES = 10_000
+AFRESH = 1_000_000  # microseconds between two claims that begin at the front, at least
+WORTH = 20  # times as long as the last one took
+
+
+class Trail:
+    """Positions by lane, of one process, between its transactions."""
+
+    def __init__(self) -> None:
+        self._at: dict[int, int] = {}
+        self._next_look: dict[int, int] = {}
+
+    def knows(self, lane_id: int) -> bool:
+        """Whether anything was taken from this lane."""
+        return lane_id in self._at
+
+    def start(self, lane_id: int, now: int) -> int:
+        """The id beyond which a claim looks first; 0 is the front."""
+        return self._at.get(lane_id, 0) if now < self._next_look.get(lane_id, 0) else 0
+
+    def took(self, lane_id: int, last_id: int) -> None:
+        """This was the last one taken."""
+        if len(self._at) >= MOST_LANES and lane_id not in self._at:
+            self._at.clear()
+            self._next_look.clear()
+        self._at[lane_id] = last_id
+
+    def looked(self, lane_id: int, now: int, microseconds: float) -> None:
+        """A claim began at the front, which took so long."""
+        self._next_look[lane_id] = now + max(AFRESH, round(WORTH * microseconds))
