@@ -1,4 +1,7 @@
-"""Whether a job costs the same in a tree of a thousand and of a million, and what it costs to look at the tree."""
+"""Whether a job costs the same in a tree of a thousand and of a million, and what it costs to look at the tree.
+
+And whether a claim does beside a hundred thousand hosts that rest, each with a page to fetch.
+"""
 
 import asyncio
 import statistics
@@ -8,9 +11,14 @@ from bench import filled
 from bench.figures import Figure, Samples, Scenario
 from bench.hosted import Meter, hosted
 from bench.lab import Lab, folder
+from quaero.domain.facts import Child, Limit
+from quaero.domain.job import Job
+from quaero.engine.lifecycle.enqueue import NewJob, enqueue
 from quaero.storage.sqlstore import SqlStore
+from quaero.testing.drive import Hand
 
 READS = 50
+HOUR = 3_600_000_000  # microseconds
 SMALL = 1_000
 TOTAL = 20_000  # jobs drained in trees of the small size, so that both measurements last
 
@@ -50,6 +58,41 @@ async def _drain(name: str, n: int, parents: int) -> Samples:
         }
 
 
+def few_hosts(lab: Lab) -> Samples:
+    """A ready job beside ten hosts that rest."""
+    return asyncio.run(_claims("few hosts", 10))
+
+
+def many_hosts(lab: Lab) -> Samples:
+    """A ready job beside a hundred thousand of them."""
+    return asyncio.run(_claims("many hosts", lab.size(100_000, 20_000)))
+
+
+async def _claims(name: str, hosts: int) -> Samples:
+    with folder() as place:
+        async with filled.opened(place) as store:
+            hand = await Hand.start(store, filled.KINDS, HOUR)
+            [root] = await store.write(enqueue, [NewJob("fan", filled.PAYLOAD)])
+            [parent] = await hand.take(root_id=root.id)
+            for start in range(0, hosts, filled.BATCH):
+                limits = [Limit(f"host{n}", 1, HOUR) for n in range(start, min(hosts, start + filled.BATCH))]
+                await hand.spawn(parent, [Child("noop", filled.PAYLOAD, limit=limit) for limit in limits])
+            resting = (await store.write(lambda ledger: ledger.now)) + HOUR
+            await store.write(lambda ledger: ledger.run("update limits set next_at = ?", (resting,)))
+            assert await hand.take() == []  # every lane is met once, and rests from then on
+            taken = [await _timed_claim(hand, parent) for _ in range(READS)]
+    return {name: statistics.median(taken)}
+
+
+async def _timed_claim(hand: Hand, parent: Job) -> float:
+    await hand.spawn(parent, [Child("noop", filled.PAYLOAD)])
+    began = time.process_time()
+    [job] = await hand.take(100)
+    took = time.process_time() - began
+    await hand.end(job)
+    return took * 1e6
+
+
 async def _timed_read(store: SqlStore, root_id: int) -> float:
     began = time.perf_counter()
     job = await store.job(root_id)
@@ -61,7 +104,7 @@ async def _timed_read(store: SqlStore, root_id: int) -> float:
 SCENARIO = Scenario(
     "scale",
     "one parent of 10^6 children beside parents of 10^3 (--quick: 10^5)",
-    [small, large, middle],
+    [small, large, middle, few_hosts, many_hosts],
     [
         Figure("small cost", "CPU a job, parents of 10^3", "µs"),
         Figure("middle cost", "CPU a job, parent of 10^5", "µs"),
@@ -71,6 +114,8 @@ SCENARIO = Scenario(
         Figure("large", "drained from the large parent", commits="large commits"),
         Figure("large read", "its tally, read through the store", "ms", 1, low=True),
         Figure("large disk", "on the disk for each finished child, journal and all", "bytes"),
+        Figure("many hosts", "CPU a claim, beside 10^5 hosts that rest (--quick: 2 x 10^4)", "µs"),
+        Figure("many hosts", "10^5 / 10 hosts that rest, CPU a claim", "x", 1.2, 1.05, over="few hosts", low=True),
     ],
     rounds=3,
 )

@@ -33,8 +33,10 @@ async def _spawn(n: int, child: str, name: str) -> Samples:
                     await asyncio.sleep(0.01)
                 if child == "noop":
                     await filled.completed(store, n + 1)
-                column = "finished_at" if child == "noop" else "created_at"
-                [[last]] = await store.rows(f"select max({column}) from job where parent_id = ?", (root.id,))
+                last_commit = "select max(created_at) from job where parent_id = ?"
+                if child == "noop":  # ends are dated by handlers, journals by commits
+                    last_commit = "select max(t1) from run where root_id = ?"
+                [[last]] = await store.rows(last_commit, (root.id,))
                 return meter.samples(name, n, (last - job.started_at) / 1e6)
 
 

@@ -7,6 +7,8 @@ import pytest
 from tests import postgres
 
 from quaero.engine.lifecycle.cancel import cancel
+from quaero.engine.lifecycle.removal import purge
+from quaero.engine.lifecycle.retry import delete
 from quaero.engine.lifecycle.workers import sweep_workers
 from quaero.storage.port import Ledger
 from quaero.storage.postgres.connection import PostgresConnection
@@ -50,6 +52,11 @@ async def statements(url: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         await bench.cancel(root_id)
         await bench.store.write(cancel, parent.id)
         await bench.settle()
+        lone = await bench.running()
+        await bench.hand.end(lone)
+        await bench.store.write(delete, lone.id)
+        while await bench.store.write(purge):
+            pass
         clock.move(30)
         await bench.store.write(sweep_workers)
     monkeypatch.undo()

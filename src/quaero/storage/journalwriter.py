@@ -167,13 +167,16 @@ class JournalWriter:
         groups: list[Group] = [(run.root.id, run.first, run.segments) for run in runs]
         if alone:
             groups.append(singles(alone, now))
-        db = self._ledger.db
+        ledger = self._ledger
+        db = ledger.db
         refs = len(runs) + len(alone)
         ((block_id,),) = db.rows("insert into block(refs, data) values(?, ?) returning id", (refs, pack(groups)))
         rows = [(root_id, 1, 2, block_id, now, now, _INFO) for root_id in alone]
         rows += [(r.root.id, r.first, r.root.journal_head, block_id, r.t0, r.t1, r.levels) for r in runs]
         db.run_many("insert into run(root_id, first, last, block_id, t0, t1, levels) values(?, ?, ?, ?, ?, ?, ?)", rows)
         self.trees.update(alone, (run.root.id for run in runs))
+        for run in runs:
+            ledger.scattered.wrote(run.root.id, run.root.journal_head - run.first + 1)
         self._runs = {}
         self._singles = []
         self._size = 0

@@ -57,10 +57,12 @@ class Lanes:
         return lane_id
 
     def _stored_lane(self, key: tuple[Any, ...]) -> int | None:
+        priority, kind, tree, step_id, limit_id, step_limit_id = key
+        under, limit = ("limit_id is null", ()) if limit_id is None else ("limit_id = ?", (limit_id,))
         found = self._db.rows(
-            "select id from lane where root_id = ? and priority = ? and kind = ? and coalesce(step_id, 0) = ?"
-            " and coalesce(limit_id, 0) = ? and coalesce(step_limit_id, 0) = ?",
-            (key[2], key[0], key[1], key[3] or 0, key[4] or 0, key[5] or 0),
+            f"select id from lane where root_id = ? and {under} and priority = ? and kind = ?"
+            " and coalesce(step_id, 0) = ? and coalesce(step_limit_id, 0) = ?",
+            (tree, *limit, priority, kind, step_id or 0, step_limit_id or 0),
         )
         return found[0][0] if found else None
 

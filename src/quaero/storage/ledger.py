@@ -29,6 +29,7 @@ from quaero.storage.lookup import SqlLookup
 from quaero.storage.memory import Memory
 from quaero.storage.port import Note, Siblings, Want
 from quaero.storage.rotation import Rotation
+from quaero.storage.scattered import Scattered
 from quaero.storage.sharing import Share
 from quaero.storage.trail import Trail
 
@@ -50,6 +51,7 @@ class SqlLedger(LeafMap):
         is_alone: bool = False,
         rotation: Rotation | None = None,
         trail: Trail | None = None,
+        scattered: Scattered | None = None,
     ) -> None:
         super().__init__(db, locks, memory or Memory(), is_alone)
         self.admit = admit
@@ -60,6 +62,7 @@ class SqlLedger(LeafMap):
         self._claims = Claims(db, self, trail or Trail())
         self.queues = Lanes(db, now, locks, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
+        self.scattered = scattered or Scattered()
         self._journal = JournalWriter(self)
         self._kinds: dict[str, tuple[int, int] | None] = {}
         self._cancel_lists: dict[int, dict[int, str]] | None = None

@@ -27,6 +27,7 @@ from quaero.storage.locks import WholeStore
 from quaero.storage.memory import Memory
 from quaero.storage.migrate import is_current, migrate
 from quaero.storage.rotation import Rotation
+from quaero.storage.scattered import Scattered
 from quaero.storage.space import Space
 from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlitetrouble import BUSY_MS, translated
@@ -132,6 +133,7 @@ class SqliteWriter:
             "admit": self.space.admit,
             "memory": Memory(),
             "rotation": Rotation(),
+            "scattered": Scattered(),
         }
         self._data_version = -1
         self._log_pages = 0

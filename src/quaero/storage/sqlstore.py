@@ -67,7 +67,7 @@ class SqlStore:
         self._commits = GroupCommit(backend)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="quaero-reader")
         self._patient_pool = ThreadPoolExecutor(PATIENT_READERS, thread_name_prefix="quaero-patient")
-        self._tended_to = -1
+        self._upkeep = upkeep.Upkeep()
         self._closed = False
         with backend.reading() as db:
             self.incarnation = reads.incarnation(db)
@@ -245,12 +245,11 @@ class SqlStore:
     async def tidy(self, keep_logs: int) -> bool:
         """Do a bounded piece of upkeep; whether there is more to do."""
 
-        def tend(ledger: Ledger, after: int) -> int:
+        def tend(ledger: Ledger) -> bool:
             # how journals lie on disk is this store's own affair: the script needs its own ledger
-            return upkeep.tend(cast(SqlLedger, ledger), after, keep_logs)
+            return self._upkeep.tend(cast(SqlLedger, ledger), keep_logs)
 
-        self._tended_to = await self.write(tend, self._tended_to)
-        return self._tended_to >= 0
+        return bool(await self.write(tend))
 
     @property
     def commits(self) -> int:

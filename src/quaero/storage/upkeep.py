@@ -1,31 +1,53 @@
 """Keeping journals compact and as long as they should be: merging small runs, trimming what is too old.
 
 A tree that logs a little now and then gets a run per commit; merged, its entries keep their numbers and lie in a few
-blocks. Every call does a bounded amount and says whether there is more.
+blocks. Every call does a bounded amount and says whether there is more. All journals are walked once an hour only: what
+is worth a merge is known to whoever wrote it.
 """
 
 from quaero.domain.job import Job
 from quaero.storage.journal import MAX_BLOCK, Group, pack, unpack
 from quaero.storage.ledger import SqlLedger
+from quaero.storage.scattered import MANY_RUNS, SMALL_RUN
 
 LOOKED_AT = 20_000  # runs looked at in one call
-MANY_RUNS = 32  # a tree with more small ones is worth a merge
-SMALL_RUN = 256  # entries
 MERGED_AT_ONCE = 256
+MOST_BETWEEN = 3_600_000_000  # microseconds between two walks through all journals
 
 Run = tuple[int, int, int, int, int, int]  # first, last, block, t0, t1, levels
 
 
-def tend(ledger: SqlLedger, after_root: int, keep: int) -> int:
-    """Tend the journals of the next trees beyond `after_root`; the root to go on from, -1 when all were seen.
+class Upkeep:
+    """How far one process has come."""
 
-    Small neighbouring runs are merged. Entries older than `keep` microseconds (0: none) are cut off the front of the
-    service log and of open trees: the oldest number there is moves, and a reader before it is told of the gap.
-    """
-    ledger.db.dialect.give_back(ledger.db)
+    def __init__(self) -> None:
+        self._after: int | None = None  # the root beyond which a walk goes on; None: no walk is under way
+        self._walked_at = 0
+
+    def tend(self, ledger: SqlLedger, keep: int) -> bool:
+        """Do a part; whether there is more.
+
+        Small neighbouring runs are merged. Entries older than `keep` microseconds (0: none) are cut off the front of
+        the service log and of open trees: the oldest number there is moves, and a reader before it is told of the gap.
+        """
+        ledger.db.dialect.give_back(ledger.db)
+        if trees := ledger.scattered.worth_merging():
+            _merge_tree(ledger, trees[0])
+            return True
+        if self._after is None:
+            between = min(MOST_BETWEEN, keep // 10) if keep else MOST_BETWEEN
+            if ledger.now < self._walked_at + between:
+                return False
+            self._walked_at = ledger.now
+        self._after = _walk(ledger, -1 if self._after is None else self._after, keep)
+        return self._after is not None
+
+
+def _walk(ledger: SqlLedger, after_root: int, keep: int) -> int | None:
+    """Tend the journals of the next trees beyond `after_root`; the root to go on from, None when all were seen."""
     looked = ledger.rows("select root_id from run where root_id > ? order by root_id limit ?", (after_root, LOOKED_AT))
     if not looked:
-        return -1
+        return None
     window = (after_root, looked[-1][0])
     for (root_id,) in ledger.rows(
         "select root_id from run where root_id > ? and root_id <= ? and last - first < ?"
@@ -39,17 +61,19 @@ def tend(ledger: SqlLedger, after_root: int, keep: int) -> int:
             "select distinct root_id from run where root_id > ? and root_id <= ? and t1 < ?", (*window, edge)
         ):
             _trim_tree(ledger, ledger.get(root_id), edge)
-    return int(looked[-1][0]) if len(looked) == LOOKED_AT else -1
+    return int(looked[-1][0]) if len(looked) == LOOKED_AT else None
 
 
 def _merge_tree(ledger: SqlLedger, root_id: int) -> None:
     if not ledger.claimed("select 1 from job where id = ?", (root_id,)):
-        return  # somebody writes it: at the next turn
+        ledger.scattered.merged(root_id, MERGED_AT_ONCE)
+        return  # somebody writes it, or it is gone: at the next turn
     rows = ledger.rows(
         "select first, last, block_id, t0, t1, levels from run where root_id = ? and last - first < ?"
         " order by first limit ?",
         (root_id, SMALL_RUN, MERGED_AT_ONCE),
     )
+    ledger.scattered.merged(root_id, len(rows) or MERGED_AT_ONCE)
     neighbours: list[Run] = []
     for row in rows:
         run: Run = (row[0], row[1], row[2], row[3], row[4], row[5])

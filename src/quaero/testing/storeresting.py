@@ -106,6 +106,6 @@ class StoreResting(StoreTests):
         made = await bench.hand.spawn(parent, [a_child(payload={"n": n}, limit=a_limit("h", 1)) for n in range(2)])
         for _ in range(2):
             [job] = await bench.hand.take()
-            assert job.id == made[0]
+            assert job.id in made
             assert await bench.hand.take() == []
             await bench.hand.end(job, how=How.UNTOUCHED)

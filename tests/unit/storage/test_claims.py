@@ -1,6 +1,8 @@
 """A claim never looks at what it does not take, however much is queueing."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench
 from quaero.testing.clock import START
-from quaero.testing.factories import a_child, a_root
+from quaero.testing.factories import a_child, a_limit, a_root, spawned
 
 pytestmark = pytest.mark.anyio
 MANY = 120_000
@@ -35,7 +37,13 @@ def many_lanes(db: SqliteConnection, kind: str) -> None:
 
 
 async def steps_of_a_claim(store: SqlStore, worker_id: int, want: Want) -> tuple[int, int]:
-    """(jobs taken, machine instructions in units of 100)."""
+    """(jobs taken, machine instructions)."""
+    taken, steps = await steps_of(store, lambda ledger: ledger.claim(want, worker_id, lambda job: True))
+    return len(taken), steps
+
+
+async def steps_of(store: SqlStore, script: Callable[[Ledger], Any]) -> tuple[Any, int]:
+    """(the script's answer, machine instructions to the next hundred)."""
     handle = store._backend.db.handle
     counted = 0
 
@@ -44,14 +52,14 @@ async def steps_of_a_claim(store: SqlStore, worker_id: int, want: Want) -> tuple
         counted += 1
         return False
 
-    def claim(ledger: Ledger) -> int:
+    def run(ledger: Ledger) -> Any:
         handle.set_progress_handler(count, 100)
         try:
-            return len(ledger.claim(want, worker_id, lambda job: True))
+            return script(ledger)
         finally:
             handle.set_progress_handler(None)
 
-    return await store.write(claim), counted * 100
+    return await store.write(run), counted * 100
 
 
 @pytest.mark.parametrize("wanted", ["other", "work"])
@@ -171,3 +179,15 @@ async def test_jobs_taken_in_one_statement_are_as_they_are_stored_then(bench: Be
     assert [(job.epoch, job.ready, job.owner) for job in taken] == [(2, 0, 1), (1, 0, 1)]
     assert taken == await bench.store.jobs_by_id(children[:2])
     assert len(await bench.hand.take(10)) == 2
+
+
+async def test_a_page_of_a_new_host_queues_without_a_look_at_the_others(bench: Bench, db: SqliteConnection) -> None:
+    parent = await bench.running()
+    many_hosts(db, parent.id)
+    assert isinstance(bench.store, SqlStore)
+    page = spawned(parent, [a_child(limit=a_limit("a new one"))])
+
+    recorded, steps = await steps_of(bench.store, bench.hand.telling(page))
+
+    assert len(recorded.answers[0].ids) == 1
+    assert steps <= STEPS_A_JOB * 20

@@ -132,3 +132,24 @@ async def test_the_space_of_removed_trees_is_given_back(bench: Bench) -> None:
     [(after,)] = await bench.store.rows("pragma page_count")
     assert after <= before - min(unused, 1_000)
     assert unused > 50
+
+
+async def test_journals_that_nobody_writes_are_walked_once_an_hour(bench: Bench, db: SqliteConnection) -> None:
+    await tidy(bench)
+    root_id = await chatty(bench, 5)
+    db.run("update run set t1 = 1 where root_id = ?", (root_id,))
+    await tidy(bench, 100 * HOUR)
+    assert (await bench.job(root_id)).journal_oldest == 1
+    bench.clock.move(3600)
+    await bench.hand.renew()
+    await tidy(bench, 100 * HOUR)
+    assert (await bench.job(root_id)).journal_oldest > 1
+
+
+async def test_a_journal_that_is_scattered_again_is_merged_again(bench: Bench) -> None:
+    job = await bench.running()
+    for _ in range(2):
+        for n in range(300):
+            await bench.hand.say(job, f"line {n}")
+        await tidy(bench)
+        assert await runs(bench, job.id) <= 34

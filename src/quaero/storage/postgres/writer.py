@@ -31,6 +31,7 @@ from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
 from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.rotation import Rotation
+from quaero.storage.scattered import Scattered
 from quaero.storage.trail import Trail
 
 log = logging.getLogger("quaero.storage")
@@ -75,6 +76,7 @@ class PostgresWriter:
             "memory": Memory(),
             "rotation": Rotation(),
             "trail": Trail(),
+            "scattered": Scattered(),
         }
         self._local = threading.local()
         self._readers: list[PostgresConnection] = []

@@ -59,7 +59,7 @@ create table lane(
   rests_on bigint,  -- the limit that holds it back; see storage/resting.py
   n_ready integer not null default 0 check (n_ready >= 0), turn bigint not null default 0
 ) with (fillfactor = 50);
-create index lane_of_root on lane(root_id);
+create index lane_of_root on lane(root_id, limit_id);
 create index lane_of_limit on lane(limit_id) where limit_id is not null;
 create index lane_ready on lane(kind, priority desc, turn) where n_ready > 0 and rests_on is null;
 create index lane_ready_of_root on lane(root_id, priority desc, turn) where n_ready > 0 and rests_on is null;
