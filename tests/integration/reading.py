@@ -6,9 +6,11 @@ It trusts nothing but whole events. What it has recorded at the `end` must be wh
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -36,6 +38,7 @@ class Reader:
     connections: int = 0
     byes: int = 0
     troubles: list[str] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)  # seconds by which the newest entry of each page was old
     log_head: int | None = None
     was_refused: bool = False  # told by 204 instead of `end` that nothing more will come
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,6 +107,8 @@ class Reader:
                 if not all(data["prev"] < entry["seq"] <= data["to"] for entry in data["logs"]):
                     self.troubles.append(f"entries outside of ({data['prev']}, {data['to']}]")
                 self.entries += data["logs"]
+                if data["logs"]:
+                    self.lags.append(time.time() - datetime.fromisoformat(data["logs"][-1]["timestamp"]).timestamp())
             case "status":
                 self._check_status(data)
             case "gap":

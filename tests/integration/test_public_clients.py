@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -27,12 +26,12 @@ from typing import Any
 import aiohttp
 import pytest
 import requests_sse
+from tests.clients.packages import installed
 from tests.integration.program import PATIENCE, Program, http, wait_for
 from tests.integration.reading import stored_entries
 from tests.integration.test_streams import gateways, incarnation, submit
 from tests.unit.ui.test_modules import NODE
 
-CLIENTS = Path(__file__).resolve().parents[1] / "clients"
 TALKATIVE = {"worker_count": 6, "log_count": 10_000, "log_delay_ms": 20}
 STREAMS, SOCKETS = 5, 1
 MORE = 150  # lines between two disturbances
@@ -70,13 +69,7 @@ class Transcript:
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The libraries from npm that `tests/clients/package-lock.json` names, installed once."""
-    if not (CLIENTS / "node_modules" / ".package-lock.json").exists():
-        npm = shutil.which("npm")
-        assert npm is not None, "these tests install public clients with npm (Debian: apt install npm)"
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run([npm, "ci", *options], cwd=CLIENTS, check=True, timeout=100)
-    return CLIENTS
+    return installed()
 
 
 class Curl:

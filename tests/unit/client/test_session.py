@@ -14,6 +14,7 @@ from tests.unit.client.conftest import served
 import quaero
 from quaero.client import AsyncClient, Client
 from quaero.client.finding import put_sign, read_sign, sign_path, take_sign
+from quaero.client.following import Ledger
 from quaero.client.http import HttpTransport
 from quaero.client.inside import InsideTransport
 from quaero.client.models import Entry, Job
@@ -180,6 +181,30 @@ async def test_the_synchronous_face_does_the_same(server: Served) -> None:
     assert job.status == "cancelled"
     assert len(listed) == 4
     assert lines == ["Cancel requested", "Status changed: cancelled"]
+
+
+async def test_the_synchronous_face_follows_a_log_to_its_end(server: Served) -> None:
+    root = await server.hand.submit()
+    (job,) = await server.hand.take()
+    await server.hand.begin(job, *[f"line {n}" for n in range(5)])
+    moment = asyncio.get_running_loop()
+
+    def script() -> tuple[list[str], list[str], Ledger]:
+        with quaero.Client(server.url) as client:
+            following = client.follow(root)
+            heard = []
+            for entry in following:
+                heard.append(entry.message)
+                if entry.message == "line 4":
+                    asyncio.run_coroutine_threadsafe(server.hand.finish(job), moment).result(20)
+            again = [entry.message for entry in client.follow(root, cursor=following.cursor)]
+            return heard, again, following.ledger
+
+    heard, again, ledger = await asyncio.to_thread(script)
+
+    assert heard[-6:] == [*(f"line {n}" for n in range(5)), "Status changed: completed"]
+    assert again == []
+    assert (ledger.received, ledger.missing, ledger.duplicate) == (len(heard), 0, 0)
 
 
 def test_the_synchronous_face_works_on_a_store_without_any_loop(url: str) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quaero.domain.cursor import Cursor, parse_cursor, resume
 from quaero.domain.entries import Entry, Originator
@@ -192,6 +194,15 @@ def test_a_cursor_comes_back_as_the_position_it_named() -> None:
     assert parse_cursor(cursor.token) == cursor
     assert resume(cursor.token, incarnation="a.b", root_id=7) == (41, False)
     assert resume(None, incarnation="a.b", root_id=7) == (0, False)
+
+
+@given(st.text(), st.text(max_size=9), st.integers(), st.integers())
+def test_whatever_stands_for_a_cursor_is_one_of_ours_or_none(noise: str, name: str, root_id: int, seq: int) -> None:
+    for token in (noise, f"{name}.{root_id}.{seq}", f"{noise}.{root_id}.{seq}", f"{name}.{root_id}.{noise}"):
+        cursor = parse_cursor(token)
+        assert cursor is None or (cursor.incarnation and cursor.root_id >= 0 and cursor.seq >= 0)
+        assert cursor is None or parse_cursor(cursor.token) == cursor
+        assert resume(token, incarnation="other", root_id=1).seq == 0
 
 
 @pytest.mark.parametrize("token", ["x.7.41", "a.8.41", "a.7", "a.7.-1", "a.7.4x", "....", "a.7.41.5", "7.41"])

@@ -16,7 +16,7 @@ from tests.unit.gateway.watching import THRESHOLD, Watched
 
 from quaero.domain.facts import How
 from quaero.domain.job import Job
-from quaero.domain.status import FAILED, WORDS
+from quaero.domain.status import FAILED, PENDING, WORDS
 from quaero.domain.tally import progress_text
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing.bench import Bench
@@ -150,15 +150,25 @@ def check_pace(watched: Watched) -> None:
 
 
 async def check_last_is_told(watched: Watched, bench: Bench, ids: list[int]) -> None:
-    """The last message of each kind says what the store says; if there is none, nothing of that has changed."""
+    """The last message of each kind says what the store says; if there is none, nothing of that has changed.
+
+    When the viewer came all were pending in their first round, and nothing was below them.
+    """
     for job in await bench.store.jobs_by_id(ids):
         text = progress_text(job.shown_tally)
+        moved = job.status != PENDING or job.round > 1
+        must_be_told = {
+            "job_status_change": moved,
+            "parent_job_progress": job.is_root and job.shown_tally.total > 0,
+            "step_progress": job.is_step and moved,
+        }
         for kind, expected in (
             ("job_status_change", {"status": WORDS[job.status], "round": job.round}),
             ("parent_job_progress", {"progress_text": text}),
             ("step_progress", {"status": WORDS[job.status], "progress_text": text}),
         ):
             told = [p for _, _, p in watched.of(kind) if str(job.id) in (p.get("job_id"), p.get("step_id"))]
+            assert told or not must_be_told[kind], (kind, job.id)
             assert not told or {name: told[-1][name] for name in expected} == expected
 
 
