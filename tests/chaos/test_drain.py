@@ -12,8 +12,10 @@ from quaero.domain.status import JobStatus
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_drain_lets_running_jobs_end_and_gives_back_the_rest_untouched(tmp_path: Path) -> None:
-    async with staged(tmp_path, lease=5.0, heartbeat=0.5, grace=8.0) as stage:
+async def test_a_drain_lets_running_jobs_end_and_gives_back_the_rest_untouched(
+    store_url: str | None, tmp_path: Path
+) -> None:
+    async with staged(tmp_path, url=store_url, lease=5.0, heartbeat=0.5, grace=8.0) as stage:
         [supervisor] = [stage.system.start(["work"])]
         await stage.ready()
         running = await stage.enqueue("nap", {"seconds": 2.0}, 20)
@@ -42,8 +44,10 @@ async def test_a_drain_lets_running_jobs_end_and_gives_back_the_rest_untouched(t
         assert not verdict.faults, verdict.faults
 
 
-async def test_what_outlasts_the_grace_is_ended_and_its_attempt_does_not_count(tmp_path: Path) -> None:
-    async with staged(tmp_path, lease=5.0, heartbeat=0.5, grace=1.0) as stage:
+async def test_what_outlasts_the_grace_is_ended_and_its_attempt_does_not_count(
+    store_url: str | None, tmp_path: Path
+) -> None:
+    async with staged(tmp_path, url=store_url, lease=5.0, heartbeat=0.5, grace=1.0) as stage:
         supervisor = stage.system.start(["work"])
         await stage.ready()
         long = [*await stage.enqueue("nap", {"seconds": 600.0}), *await stage.enqueue("nap.plain", {"seconds": 600.0})]
@@ -59,15 +63,16 @@ async def test_what_outlasts_the_grace_is_ended_and_its_attempt_does_not_count(t
         assert not stage.system.processes()
 
 
-async def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
-    async with staged(tmp_path, lease=5.0, heartbeat=0.5, grace=60.0) as stage:
+async def test_a_second_signal_ends_everything_at_once(store_url: str | None, tmp_path: Path) -> None:
+    async with staged(tmp_path, url=store_url, lease=5.0, heartbeat=0.5, grace=60.0) as stage:
         supervisor = stage.system.start(["up", "--port", "0"])
         await stage.ready()
         long = [*await stage.enqueue("nap", {"seconds": 600.0}), *await stage.enqueue("nap.plain", {"seconds": 600.0})]
         await stage.begun(*long)
 
         supervisor.send_signal(signal.SIGTERM)
-        await stage.until(lambda: draining(tmp_path), "the worker drains")
+        draining = "select 1 from worker where state = 'draining'"
+        await stage.until(lambda: stage.store.rows(draining), "the worker has said that it takes nothing more")
         asked = time.monotonic()
         supervisor.send_signal(signal.SIGTERM)
         assert supervisor.wait(10) == 0
@@ -76,14 +81,3 @@ async def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
         for job in [await stage.job(job_id) for job_id in long]:
             assert (job.status, job.attempt, job.owner) == (JobStatus.PENDING, 0, None)
         assert not stage.system.processes()
-
-
-def draining(place: Path) -> bool:
-    """Whether the worker has said in the store that it takes nothing more."""
-    from quaero.storage.sqlite import connect
-
-    db = connect(place / "quaero.db", readonly=True)
-    try:
-        return bool(db.rows("select 1 from worker where state = 'draining'"))
-    finally:
-        db.handle.close()

@@ -14,8 +14,10 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("kind", ["poison", "poison.plain"])
-async def test_a_job_that_kills_its_process_ends_and_its_neighbours_do_not_pay(tmp_path: Path, kind: str) -> None:
-    async with staged(tmp_path) as stage:
+async def test_a_job_that_kills_its_process_ends_and_its_neighbours_do_not_pay(
+    store_url: str | None, tmp_path: Path, kind: str
+) -> None:
+    async with staged(tmp_path, url=store_url) as stage:
         stage.system.start(["work"])
         await stage.ready()
         neighbours = await stage.enqueue("nap", {"seconds": 1.0}, 30)
@@ -32,8 +34,8 @@ async def test_a_job_that_kills_its_process_ends_and_its_neighbours_do_not_pay(t
         assert not verdict.faults, verdict.faults
 
 
-async def test_jobs_that_must_run_alone_do_not_hold_up_the_others(tmp_path: Path) -> None:
-    async with staged(tmp_path) as stage:
+async def test_jobs_that_must_run_alone_do_not_hold_up_the_others(store_url: str | None, tmp_path: Path) -> None:
+    async with staged(tmp_path, url=store_url) as stage:
         stage.system.start(["work"])
         await stage.ready()
         soon = time.time_ns() // 1_000 + 1_500_000

@@ -21,8 +21,10 @@ pytestmark = pytest.mark.anyio
     ],
     ids="+".join,
 )
-async def test_nothing_outlives_its_lease(tmp_path: Path, victims: tuple[str, ...], kind: str) -> None:
-    async with staged(tmp_path, lease=2.0, heartbeat=0.4, grace=1.0) as stage:
+async def test_nothing_outlives_its_lease(
+    store_url: str | None, tmp_path: Path, victims: tuple[str, ...], kind: str
+) -> None:
+    async with staged(tmp_path, url=store_url, lease=2.0, heartbeat=0.4, grace=1.0) as stage:
         stage.system.start(["up", "--port", "0"])
         await stage.ready()
         if kind == "programs":

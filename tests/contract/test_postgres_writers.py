@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from quaero.engine.lifecycle.cancel import advance, cancel
 from quaero.engine.lifecycle.retry import retry
 from quaero.storage.doctor import examine
 from quaero.storage.port import EntryFilter
+from quaero.storage.postgres import standstill
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.words import PostgresWords
 from quaero.storage.sqlstore import SqlStore
@@ -195,3 +197,60 @@ async def test_a_store_that_lacks_nothing_is_opened_while_another_program_migrat
         await (await opening).close()
 
     assert opened
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+async def test_one_who_stands_still_in_a_transaction_holds_nobody_up_for_long(
+    stores: list[SqlStore], clock: FakeClock, url: str, in_pipeline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker that is stopped between two statements does, or one whose host is gone."""
+    monkeypatch.setattr(standstill, "STILL_SECONDS", 0.5)
+    monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.1)
+    bench = await Bench.set_up(stores[0], clock)
+    parent = await bench.running()
+    still = PostgresConnection(url)
+    still.script("begin; set local idle_in_transaction_session_timeout = '500ms'")
+    still.rows("select 1 from job where id = ? for no key update", (parent.id,))
+    if in_pipeline:
+        still.handle.pgconn.enter_pipeline_mode()
+        still.handle.pgconn.send_query_params(b"select 1", [])
+        still.handle.pgconn.send_flush_request()
+        still.handle.pgconn.flush()
+
+    said = asyncio.ensure_future(bench.hand.say(parent, "line"))
+    async with asyncio.timeout(8):  # less than the wait for a lock may take
+        while not said.done():
+            await stores[1].write(lambda ledger: None)
+
+    assert (await said).stale == []
+    eye = PostgresConnection(url)
+    assert eye.rows("select 1 from pg_stat_activity where pid = ?", (still.handle.info.backend_pid,)) == []
+    eye.close()
+    still.close()
+    await bench.hand.end(parent)
+
+
+async def test_one_who_stood_still_for_too_long_does_it_again(
+    stores: list[SqlStore], clock: FakeClock, url: str
+) -> None:
+    bench = await Bench.set_up(stores[0], clock)
+    parent = await bench.running()
+    runs = 0
+
+    def stand_still(ledger: Any) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            ledger.db.run("set local idle_in_transaction_session_timeout = '50ms'")
+            eye = PostgresConnection(url)
+            while eye.rows("select 1 from pg_stat_activity where pid = ?", (ledger.db.handle.info.backend_pid,)):
+                continue
+            eye.close()
+        bench.hand.telling(lines(parent, "line"))(ledger)
+
+    await stores[0].write(stand_still)
+
+    assert runs == 2
+    page = await stores[0].entries(parent.id, EntryFilter(), limit=100)
+    assert [entry.message for entry in page.entries if entry.originator == 0] == ["line"]
+    await bench.hand.end(parent)

@@ -30,6 +30,7 @@ from quaero.storage.postgres.greeting import greet
 from quaero.storage.postgres.words import PostgresWords
 
 CONNECT_SECONDS = 10
+NAME = "quaero"  # under which the server lists our sessions
 
 
 class _WholeNumber(NumericBinaryLoader):
@@ -73,7 +74,7 @@ class PostgresConnection:
             autocommit=True,
             prepare_threshold=1,
             connect_timeout=CONNECT_SECONDS,
-            application_name="quaero",
+            application_name=NAME,
             context=_context(),
         )
         self.handle.add_notify_handler(_not_for_us)

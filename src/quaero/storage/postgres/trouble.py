@@ -39,7 +39,7 @@ def translated(name: str) -> Iterator[None]:
         raise StoreUnsafe(f"{name} is not a whole Quaero store ({_line(error)})") from error
     except errors.InsufficientPrivilege as error:
         raise StoreUnavailable(f"{name}: this role may not do that ({_line(error)})") from error
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout) as error:
         raise StoreUnavailable(f"{name} cannot be reached: {_line(error)}") from error
 
 

@@ -29,6 +29,7 @@ from quaero.storage.memory import Memory
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
+from quaero.storage.postgres.standstill import Standstill
 from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.rotation import Rotation
 from quaero.storage.scattered import Scattered
@@ -37,6 +38,7 @@ from quaero.storage.trail import Trail
 log = logging.getLogger("quaero.storage")
 PATIENCE_SECONDS = 8.0  # how long a server that is gone is waited for
 MOST_RUNS = 50
+LOST = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout)  # the latter: we stood still, and go on
 COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 
 # Plans are steered away from whole tables: with yesterday's statistics a join by a list of ids looks like one of them.
@@ -48,7 +50,9 @@ set local statement_timeout = '30s'; set local lock_timeout = '10s';
 set local idle_in_transaction_session_timeout = '15s';
 select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint"""
-_BEGIN_READING = f"begin isolation level repeatable read read only; {_STEERED}; set local statement_timeout = '60s'"
+_BEGIN_READING = f"""
+begin isolation level repeatable read read only; {_STEERED}; set local statement_timeout = '60s';
+set local idle_in_transaction_session_timeout = '60s'"""
 
 
 class PostgresWriter:
@@ -80,6 +84,7 @@ class PostgresWriter:
         }
         self._local = threading.local()
         self._readers: list[PostgresConnection] = []
+        self._standstill = Standstill(self.name)
         with translated(self.name):
             self._db = PostgresConnection(url)
             try:
@@ -108,7 +113,7 @@ class PostgresWriter:
                 if run > MOST_RUNS // 5 and isinstance(collision, errors.UniqueViolation):
                     raise
                 self._pause(run)
-            except psycopg.OperationalError as lost:
+            except LOST as lost:
                 if self._db.is_open or time.monotonic() >= give_up:
                     raise
                 log.warning("%s: connection lost: %s", self.name, lost)
@@ -224,7 +229,8 @@ class PostgresWriter:
         return int(now)
 
     def rest(self) -> None:
-        """The server does its own upkeep."""
+        """The server does its own upkeep; who holds up others for ever is not its affair."""
+        self._standstill.end(self._db)
 
     def close(self) -> None:
         """Let go of the server."""
