@@ -161,8 +161,8 @@ def matching(db: Connection, where: JobFilter, after: int, upto: int, limit: int
 
 
 def breakdown(db: Connection, where: JobFilter) -> Breakdown:
-    """How many match, by status, with what is below them; up to a bound, except for a stretch of children."""
-    if where.is_stretch:
+    """How many match, by status, with what is below them; up to a bound, except for a range of children."""
+    if where.is_range:
         condition = _base(db, where).also(_rest(db, where)).also(_kept(where)).also(_between(where))
         edge, most = None, EVERY
     else:

@@ -148,7 +148,7 @@ class StoreListing(StoreTests):
         assert counted.below[JobStatus.RUNNING] == Tally(pending=3)
         assert not counted.is_lower_bound
 
-    async def test_a_stretch_of_children_is_counted_whole_however_long(
+    async def test_a_range_of_children_is_counted_whole_however_long(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """For it was chosen with the eyes, and what is about to happen to it must be told exactly."""

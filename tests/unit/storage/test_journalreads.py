@@ -3,7 +3,7 @@
 import pytest
 
 from quaero.domain.entries import Level
-from quaero.storage import journalreads
+from quaero.storage import journalreads, offspring
 from quaero.storage.port import EntryFilter
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_step
@@ -53,6 +53,41 @@ async def test_blocks_without_the_level_are_not_opened(bench: Bench, opened: lis
     assert [entry.message for entry in page.entries] == ["line 50"]
     assert page.scanned_to == page.head
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("narrow", [0, 100_000])
+@pytest.mark.parametrize("most", [0, 200_000])
+async def test_some_children_are_read_however_many_there_may_be_and_however_little_is_remembered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, narrow: int, most: int
+) -> None:
+    monkeypatch.setattr(offspring, "NARROW", narrow)
+    monkeypatch.setattr(offspring, "MOST", most)
+    parent, ids = await bench.family(6)
+    children = await bench.hand.take(6, root_id=parent.id)
+    await bench.hand.spawn(children[3], [a_child(payload={"deeper": 1})])
+    [deeper] = await bench.hand.take(root_id=parent.id)
+    for job in (*children, deeper, *children):
+        await bench.hand.say(job, f"from {job.id}")
+    wanted = EntryFilter(level=Level.INFO, job_id=parent.id, children=(ids[2], ids[3]))
+
+    page = await bench.store.entries(parent.id, wanted)
+
+    chosen = [job.id for job in (children[2], children[3])]
+    assert [entry.job_id for entry in page.entries] == [*chosen, deeper.id, *chosen]
+    assert page.scanned_to == page.head
+
+
+async def test_the_blocks_of_other_children_are_not_opened(bench: Bench, opened: list[int]) -> None:
+    parent, ids = await bench.family(50)
+    for child in await bench.hand.take(50, root_id=parent.id):
+        await bench.hand.say(child, "here")
+        await bench.hand.end(child)
+    wanted = EntryFilter(level=Level.INFO, job_id=parent.id, children=(ids[20], ids[22]))
+
+    page = await bench.store.entries(parent.id, wanted, descending=True)
+
+    assert [entry.job_id for entry in page.entries] == [ids[22], ids[21], ids[20]]
+    assert len(opened) <= 8
 
 
 async def test_what_is_outside_a_jobs_entries_is_not_opened(bench: Bench, opened: list[int]) -> None:

@@ -59,7 +59,7 @@ class Store(Protocol):
     async def breakdown(self, where: JobFilter) -> Breakdown:
         """How many jobs match, by status, with what is below them; counted up to a bound.
 
-        A stretch of children (`JobFilter.is_stretch`) is counted whole.
+        A range of children (`JobFilter.is_range`) is counted whole.
         """
 
     async def steps(self, root_id: int) -> list[Job]:

@@ -49,7 +49,7 @@ class JobFilter:
     descending: bool = True
 
     @property
-    def is_stretch(self) -> bool:
+    def is_range(self) -> bool:
         """Whether it asks only which of neighbouring children, and in which status: then all of them are counted."""
         return self.children is not None and self == JobFilter(
             parent_id=self.parent_id, children=self.children, statuses=self.statuses, descending=self.descending

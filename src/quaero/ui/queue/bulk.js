@@ -26,8 +26,8 @@ export async function actOnMany(action, { ids = null, filter = { ids: ids.slice(
       const outcome = await actOnEach(action, ids);
       toast(outcomeText(action, outcome), { tone: outcome.done ? "plain" : "bad" });
     } else {
-      const isStretch = !!filter.children; // many that it cannot act on may lie between those it can
-      const { job } = await actInBulk(action, isStretch ? { ...filter, status: on } : filter, options);
+      const isRange = !!filter.children; // many that it cannot act on may lie between those it can
+      const { job } = await actInBulk(action, isRange ? { ...filter, status: on } : filter, options);
       toast(`${word}: a job of its own does it.`, { link: { text: `Follow job ${job.id}`, href: `/jobs/${job.id}` } });
     }
     return true;
