@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 from tests.clients.packages import installed
 from tests.integration.program import CONFIG, Program
 from tests.integration.test_streams import submit
@@ -62,7 +62,7 @@ def test_a_job_log_is_followed_to_its_end_and_told_by_level(program: Program, pa
     complaints = embed(
         page, address, PART.format(component="jobLogs", given=f'data-job-id="{job_id}" data-level="debug"')
     )
-    page.wait_for_function("document.querySelector('b').textContent === 'ended'", timeout=60_000)
+    expect(page.locator("b")).to_have_text("ended", timeout=60_000)
 
     lines = page.locator("li").all_text_contents()
     assert lines[-1] == "Status changed: completed"
@@ -71,7 +71,7 @@ def test_a_job_log_is_followed_to_its_end_and_told_by_level(program: Program, pa
     assert page.locator("u").text_content() == "completed"
     assert page.locator("em").text_content() == "0 pending, 0 running, 2 completed, 0 failed"
     page.get_by_role("button").click()
-    page.wait_for_function("document.querySelectorAll('li').length < 20")
+    expect(page.locator("li").filter(has_text="Status changed")).to_have_count(0)
     assert complaints == []
 
 
@@ -79,10 +79,8 @@ def test_the_service_log_is_live_and_the_stylesheet_gives_it_a_terminals_look(pr
     _, address = program.up()
 
     complaints = embed(page, address, PART.format(component="serviceLogs", given=""))
-    page.wait_for_function("document.querySelector('b').textContent === 'live'", timeout=60_000)
-    page.wait_for_function(
-        "[...document.querySelectorAll('li')].some((line) => line.textContent.includes('serving on'))"
-    )
+    expect(page.locator("b")).to_have_text("live", timeout=60_000)
+    expect(page.locator("li").filter(has_text="serving on")).not_to_have_count(0)
 
     assert page.locator("u").text_content() == "running"
     family = page.locator("section").evaluate("(part) => getComputedStyle(part).fontFamily")
