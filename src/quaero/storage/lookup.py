@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quaero.domain.job import Job
-from quaero.domain.status import JobStatus
+from quaero.domain.status import FAILED, JobStatus
 from quaero.storage import joblists
-from quaero.storage.connection import Connection
+from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import LEAF_SQL
 from quaero.storage.port import JobFilter, Matches, Siblings, WorkerRow
 
@@ -140,10 +140,29 @@ class SqlLookup:
         """Jobs at or below `top_id` in these statuses, in order of id."""
         self._ledger.flush()
         among = {int(status) for status in statuses}
-        sql = _BELOW + f"select job.id from below join job on job.id = below.id where {self._db.member('job.status')}"
-        found = self._db.rows(sql + " order by job.id limit ?", (top_id, self._db.array(among), limit))
+        found = self._failed_below(self._ledger.get(top_id), limit) if among == {int(FAILED)} else None
+        if found is None:
+            sql = (
+                f"{_BELOW}select job.id from below join job on job.id = below.id where {self._db.member('job.status')}"
+            )
+            found = self._db.rows(sql + " order by job.id limit ?", (top_id, self._db.array(among), limit))
         jobs = sorted(self._ledger.load(row[0] for row in found).items())
         return [job for _, job in jobs if job.status in among]
+
+    def _failed_below(self, top: Job, limit: int) -> list[Row] | None:
+        """Ids of what has failed in a tree or step, by their index; None for other jobs."""
+        if not (top.is_root or top.is_step):
+            return None
+        only, one = ("", ()) if top.is_root else (" and step_id = ?", (top.id,))
+        sql = f"select id from job where root_id = ? and status = {int(FAILED)}{only} order by id limit ?"
+        return self._db.rows(sql, (top.root_id, *one, limit))
+
+    def count_below(self, top_id: int, statuses: Iterable[JobStatus]) -> int:
+        """How many jobs at or below `top_id` are in these statuses."""
+        self._ledger.flush()
+        sql = f"{_BELOW}select count(*) from below join job on job.id = below.id where {self._db.member('job.status')}"
+        ((n,),) = self._db.rows(sql, (top_id, self._db.array({int(status) for status in statuses})))
+        return int(n)
 
     def keyed(self, root_id: int, keys: Sequence[str]) -> dict[str, int]:
         """Ids of a tree's jobs by their keys."""

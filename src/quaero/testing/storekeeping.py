@@ -10,9 +10,11 @@ import pytest
 from quaero.domain.facts import How
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.deliveries import settle_delivery, take_deliveries
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.removal import purge
 from quaero.engine.lifecycle.retry import delete
+from quaero.engine.lifecycle.workers import announce
 from quaero.storage.port import EntryFilter, Ledger
 from quaero.testing.bench import Bench
 from quaero.testing.clock import FakeClock
@@ -225,3 +227,20 @@ class StoreKeeping(StoreTests):
         assert first[0] == first[1]
         stranger = await bench.running()
         assert await bench.hand.spawn(stranger, [a_child(key="k")]) != first[:1]
+
+    async def test_events_are_taken_in_order_one_of_each_tree_at_a_time(self, bench: Bench) -> None:
+        """For each subscriber; the next one of a tree when the one before it was settled."""
+        names = ("one.told", "two.told")
+        told = [("JobStarted", name) for name in names] + [("JobCompleted", "one.told")]
+        worker = bench.hand.worker_id
+        await bench.store.write(announce, worker, [], told)
+        roots = [await bench.root() for _ in range(3)]
+        await bench.finish()
+        first = await bench.store.write(take_deliveries, worker, names, 64)
+        assert [(one.subscriber, one.root_id) for one in first] == [(name, root) for name in names for root in roots]
+        assert await bench.store.write(take_deliveries, worker, names, 64) == []
+        for delivery in first:
+            await bench.store.write(settle_delivery, worker, delivery, None)
+        second = await bench.store.write(take_deliveries, worker, names, 64)
+        assert [(one.subscriber, one.root_id) for one in second] == [("one.told", root) for root in roots]
+        assert all(later.id > first[n].id for n, later in enumerate(second))

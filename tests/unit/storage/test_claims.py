@@ -1,4 +1,4 @@
-"""A claim never looks at what it does not take, however much is queueing."""
+"""Claims, and whoever else looks for something to do, never look at what they do not take, however much there is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from quaero.domain.facts import How
+from quaero.domain.status import JobStatus
+from quaero.engine.lifecycle.deliveries import take_deliveries
 from quaero.engine.lifecycle.enqueue import enqueue
+from quaero.engine.lifecycle.workers import announce
 from quaero.storage.port import Ledger, Want
 from quaero.storage.sqliteconnection import SqliteConnection
 from quaero.storage.sqlstore import SqlStore
@@ -191,3 +194,41 @@ async def test_a_page_of_a_new_host_queues_without_a_look_at_the_others(bench: B
 
     assert len(recorded.answers[0].ids) == 1
     assert steps <= STEPS_A_JOB * 20
+
+
+async def test_the_next_event_of_a_tree_is_found_before_all_that_queue_behind_it(
+    bench: Bench, db: SqliteConnection
+) -> None:
+    await bench.store.write(announce, bench.hand.worker_id, [], [("JobStarted", "shop.told")])
+    db.run(
+        "insert into delivery(subscriber, root_id, event) with recursive n(i) as"
+        " (values(1) union all select i + 1 from n where i < ?) select 'shop.told', 7 + i % 2, x'7b7d' from n",
+        (HOSTS,),
+    )
+    assert isinstance(bench.store, SqlStore)
+
+    for expected in (2, 0):
+        taken, steps = await steps_of(
+            bench.store, lambda ledger: take_deliveries(ledger, bench.hand.worker_id, ("shop.told",), 64)
+        )
+        assert len(taken) == expected
+        assert steps <= STEPS_A_JOB * 5
+
+
+async def test_what_failed_in_a_tree_is_found_without_a_look_at_what_did_not(
+    bench: Bench, db: SqliteConnection
+) -> None:
+    parent, _ = await bench.family(3)
+    db.run(
+        "insert into job(id, root_id, parent_id, kind, status) with recursive n(i) as"
+        " (values(1) union all select i + 1 from n where i < ?) select 1000000 + i, ?, ?, 'work', 3 + i / ? from n",
+        (HOSTS, parent.id, parent.id, HOSTS),
+    )
+    assert isinstance(bench.store, SqlStore)
+
+    failed, steps = await steps_of(
+        bench.store, lambda ledger: ledger.find.subtree(parent.id, statuses=(JobStatus.FAILED,), limit=100)
+    )
+
+    assert [job.id for job in failed] == [1_000_000 + HOSTS]
+    assert steps <= STEPS_A_JOB * 5

@@ -68,7 +68,7 @@ def _open_at_or_below(ledger: Ledger, job: Job) -> int:
         return 1
     if job.is_root or job.is_step:
         return 1 + job.below.open + (job.tally.open if job.definition is not None else 0)
-    return len(ledger.find.subtree(job.id, statuses=(PENDING, RUNNING, WAITING), limit=100_000))
+    return ledger.find.count_below(job.id, (PENDING, RUNNING, WAITING))
 
 
 def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:

@@ -70,6 +70,9 @@ class Lookup(Protocol):
     def subtree(self, top_id: int, *, statuses: Iterable[JobStatus], limit: int) -> list[Job]:
         """Jobs at or below `top_id` in these statuses, in order of id."""
 
+    def count_below(self, top_id: int, statuses: Iterable[JobStatus]) -> int:
+        """How many jobs at or below `top_id` are in these statuses."""
+
     def open_leaves(self, top_id: int, limit: int) -> list[Job]:
         """Jobs at or below `top_id` that are pending, or running and not asked to cancel yet."""
 
