@@ -34,5 +34,6 @@ async def work() -> None:
     await queuer.run(batch_size=100)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Do what the arguments say."""
     asyncio.run(fill(int(sys.argv[2])) if sys.argv[1] == "fill" else work())

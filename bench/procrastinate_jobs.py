@@ -26,7 +26,8 @@ async def fill(n: int) -> None:
             await noop.batch_defer_async(*[{} for _ in range(min(BATCH, n - start))])
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Do what the arguments say."""
     if sys.argv[1] == "fill":
         asyncio.run(fill(int(sys.argv[2])))
     else:
