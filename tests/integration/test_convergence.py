@@ -20,8 +20,9 @@ from websockets.asyncio.client import connect
 from quaero.clock import SystemClock
 from quaero.domain.facts import How
 from quaero.domain.job import Job
-from quaero.domain.status import WORDS
+from quaero.domain.status import RUNNING, WAITING, WORDS
 from quaero.engine.lifecycle.cancel import cancel
+from quaero.gateway.mapcache import By
 from quaero.gateway.maps import MapQuery, get_map
 from quaero.gateway.routing import JobId
 from quaero.gateway.state import Gateway
@@ -38,6 +39,7 @@ ALARM = 15.0  # a busy machine may be late once, not most of the time; a view th
 QUIETS = 5  # times at which the work pauses and every view must become equal
 QUICK = Settings(websocket=WebSocket(time_threshold=200_000))
 OPEN = ("pending", "running")
+COLOURS: tuple[By, ...] = ("status", "duration", "error")
 
 
 class Viewer:
@@ -47,8 +49,8 @@ class Viewer:
         self.stage = stage
         self.parent_id = parent_id
         self.client: Client | None = None
-        self.map: dict[int, int] = {}
-        self.map_cursor = ""
+        self.maps: dict[By, dict[int, Any]] = {}
+        self._cursors: dict[By, str] = {}
         self._mapped = 0
 
     async def come(self) -> None:
@@ -59,25 +61,30 @@ class Viewer:
         await client.say("subscribe", id="children", topic=f"children:{self.parent_id}", rows=True, limit=500)
         await client.say("subscribe", id="queue", topic="queue")
         self._mapped = 0
-        await self._fetch_map()
+        for by in COLOURS:
+            await self._fetch_map(by)
 
-    async def _fetch_map(self) -> None:
+    async def _fetch_map(self, by: By) -> None:
         """As a page does: fetch the map if there is none, and go on from its cursor."""
         assert self.client is not None
-        if not self.map_cursor:
-            answer = await get_map(self.stage.gateway, JobId(self.parent_id), MapQuery(), {})
+        if by not in self.maps:
+            answer = await get_map(self.stage.gateway, JobId(self.parent_id), MapQuery(by), {})
             found = json.loads(answer.body)
             ids = [first + n for first, count in found["ids"] for n in range(count)]
-            self.map = dict(zip(ids, [code for code, count in found["runs"] for _ in range(count)], strict=True))
-            self.map_cursor = found["cursor"]
-        await self.client.say("subscribe", id="map", topic=f"map:{self.parent_id}", cursor=self.map_cursor)
+            codes = [code for code, count in found["runs"] for _ in range(count)]
+            self.maps[by] = dict(zip(ids, map(meaning(found), codes), strict=True))
+            self._cursors[by] = found["cursor"]
+        await self.client.say(
+            "subscribe", id=f"map by {by}", topic=f"map:{self.parent_id}", by=by, cursor=self._cursors[by]
+        )
 
     def apply_map(self) -> None:
         assert self.client is not None
         told = self.client.of("map")
         for payload in told[self._mapped :]:
-            self.map.update((job_id, code) for job_id, code in payload["changes"])
-            self.map_cursor = payload["cursor"]
+            means = meaning(payload)
+            self.maps[payload["by"]].update((job_id, means(code)) for job_id, code in payload["changes"])
+            self._cursors[payload["by"]] = payload["cursor"]
         self._mapped = len(told)
 
     async def lose(self) -> None:
@@ -95,6 +102,7 @@ class Viewer:
         roots = (await store.jobs(JobFilter(roots=True), limit=1_000)).jobs
         parent = await self.stage.bench.job(self.parent_id)
         children = (await store.jobs(JobFilter(parent_id=self.parent_id), limit=500)).jobs
+        still = [job.id for job in children if job.status not in (RUNNING, WAITING)]
         stats = await store.stats()
         queue = [*client.of("queue_stats"), *(p["stats"] for p in client.of("snapshot") if p["id"] == "queue")]
         newest = max(queue, key=lambda p: p["version"], default={})
@@ -103,9 +111,24 @@ class Viewer:
             "job": (versions(client, "job"), {str(parent.id): parent.version}),
             "children": (versions(client, "children"), {str(job.id): job.version for job in children}),
             "queue": ([newest.get(word) for word in WORDS], list(stats.counts)),
-            "map": (self.map, {job.id: int(job.status) for job in children}),
+            "map": (self.maps["status"], {job.id: int(job.status) for job in children}),
+            "map by error": (
+                {job_id: what for job_id, what in self.maps["error"].items() if what},
+                await store.fingerprints([job.id for job in children]),
+            ),
+            "map by duration": (  # of what runs it is always a moment old
+                {job_id: code for job_id, code in self.maps["duration"].items() if job_id in still},
+                await store.child_durations(still),
+            ),
         }
         return next((name for name, (seen, true) in seen_and_true.items() if seen != true), "")
+
+
+def meaning(told: dict[str, Any]) -> Callable[[int], Any]:
+    """What the codes of a map or of a message about one stand for: of failures it says so itself."""
+    if told["by"] != "error":
+        return lambda code: code
+    return {0: None, **{group["code"]: group["fingerprint"] for group in told.get("legend", [])}}.get
 
 
 def versions(client: Client, subscription: str) -> dict[str, int]:
@@ -155,7 +178,8 @@ class Work:
         if self.held:
             job = self.held.pop(self.random.randrange(len(self.held)))
             failed = self.random.random() < 0.3
-            error = {"error": an_error(final=True)} if failed else {}
+            words = self.random.choice(("no tide", "no wind", "no crew"))
+            error = {"error": an_error(words, final=True)} if failed else {}
             await self.bench.hand.tell(ended(job, How.FAILED if failed else How.COMPLETED, **error))
 
     async def spawn(self) -> None:

@@ -7,24 +7,17 @@ without any change: that is asked for once a second for each map somebody watche
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from quaero.clock import Clock
 from quaero.domain.status import FAILED, PENDING
 from quaero.gateway.remembered import Remembered
-from quaero.storage.port import ErrorGroup, Store
+from quaero.storage.port import Change, ErrorGroup, Store
 
 V = TypeVar("V")
 GROW_SECONDS = 1.0
 MOST = 200_000  # children remembered
 UNKNOWN = 1 << 62  # the position of what was learned otherwise than from the journal: later than any
-
-
-class Moved(NamedTuple):
-    """The newest change known of a child: where in the journal, and to which status."""
-
-    seq: int
-    status: int
 
 
 class _Memo(Generic[V]):
@@ -62,8 +55,8 @@ class Colours:
         self._growing = Remembered[int, tuple[int, dict[int, int]]](clock, GROW_SECONDS)
         self._groups = Remembered[int, list[ErrorGroup]](clock, GROW_SECONDS)
 
-    async def durations(self, moved: Mapping[int, Moved]) -> dict[int, int]:
-        """Codes of a map by duration."""
+    async def durations(self, moved: Mapping[int, Change]) -> dict[int, int]:
+        """Codes of a map by duration; `moved` has the newest change of each child."""
         begun = {job_id: change.seq for job_id, change in moved.items() if change.status != PENDING}
         codes = await self._durations.of(begun) if begun else {}
         return {job_id: codes.get(job_id) or 0 for job_id in moved}
@@ -72,7 +65,7 @@ class Colours:
         """Codes of children whose time goes on, and the position at which they were so."""
         return await self._growing.get(parent_id, lambda: self._store.growing(parent_id))
 
-    async def failures(self, moved: Mapping[int, Moved]) -> dict[int, str | None]:
+    async def failures(self, moved: Mapping[int, Change]) -> dict[int, str | None]:
         """What children failed with; None for those that did not."""
         failed = {job_id: change.seq for job_id, change in moved.items() if change.status == FAILED}
         found = await self._failures.of(failed) if failed else {}

@@ -15,7 +15,7 @@ from quaero.domain.job import Job
 from quaero.domain.status import PENDING, RUNNING, WAITING
 from quaero.gateway.finding import find_job
 from quaero.gateway.interest import Row
-from quaero.gateway.mapcolours import GROW_SECONDS, UNKNOWN, Moved
+from quaero.gateway.mapcolours import GROW_SECONDS, UNKNOWN
 from quaero.gateway.mapformat import OTHER, MapGroup
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.subscription import Key, Outlet, Subscription
@@ -36,7 +36,7 @@ class MapSubscription(Subscription):
         super().__init__(plane, outlet, ask)
         self._job_id = job_id
         self._root_id = 0
-        self._changed: dict[int, Moved] = {}
+        self._changed: dict[int, Change] = {}
         self._grown: dict[int, int] = {}  # codes that grow, as they were told last
         self._told: dict[int, int] = {}  # positions of changes told since they were looked at last
         self._grows = self._looks = False
@@ -114,11 +114,7 @@ class MapSubscription(Subscription):
     async def _take(self, changes: Sequence[Change], to: int) -> None:
         await self.plane.feed.kin.learn({change.job_id for change in changes})
         parent = self.plane.feed.kin.parent
-        self._changed.update(
-            (change.job_id, Moved(change.seq, change.status))
-            for change in changes
-            if parent(change.job_id) == self._job_id
-        )
+        self._changed.update((change.job_id, change) for change in changes if parent(change.job_id) == self._job_id)
         self._to = to
         if len(self._changed) > MOST_CHANGES:
             self._changed.clear()
@@ -151,7 +147,7 @@ class MapSubscription(Subscription):
         self._told_to = to
         return [self._message(to, list(codes.items()), legend, reset=False)]
 
-    async def _coloured(self, moved: dict[int, Moved]) -> tuple[dict[int, int], list[MapGroup]]:
+    async def _coloured(self, moved: dict[int, Change]) -> tuple[dict[int, int], list[MapGroup]]:
         """The codes of children that changed, and what they stand for where that differs from message to message."""
         colours = self.plane.colours
         if self.ask.by == "status":
@@ -190,7 +186,7 @@ class MapSubscription(Subscription):
             raise
         for job_id, status in new:
             self._changed.pop(job_id, None)
-            self._changed[job_id] = Moved(UNKNOWN, status)
+            self._changed[job_id] = Change(UNKNOWN, job_id, None, status)
             if status != PENDING and self.ask.by == "duration":
                 self._told[job_id] = self._to  # how it stands is at least as new as that
             self._last_child = job_id

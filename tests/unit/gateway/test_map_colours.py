@@ -12,7 +12,7 @@ from quaero.domain.cursor import Cursor
 from quaero.domain.facts import How
 from quaero.domain.job import Job
 from quaero.domain.status import COMPLETED, FAILED, PENDING
-from quaero.gateway.mapcolours import UNKNOWN, Colours, Moved
+from quaero.gateway.mapcolours import UNKNOWN, Colours
 from quaero.gateway.mapsubscription import MapSubscription
 from quaero.storage.childmap import duration_code
 from quaero.storage.port import Change
@@ -76,6 +76,11 @@ def told(watched: Watched) -> dict[int, int]:
     return {job_id: code for job_id, code in codes.items() if code}
 
 
+def moved(seq: int, status: int) -> Change:
+    """A change of a child whose id is said beside it."""
+    return Change(seq, 0, None, status)
+
+
 async def recorded(watched: Watched, *changes: Change) -> None:
     """What the feed tells of a tree, and what the connection writes then."""
     [subscription] = watched.connection._number_of
@@ -120,13 +125,13 @@ async def test_an_end_is_not_taken_back_by_what_was_read_before_it(bench: Bench)
 async def test_what_one_viewer_was_told_is_not_read_again_for_the_next(bench: Bench, store: CountingStore) -> None:
     _, taken = await running(bench, 3)
     colours = Colours(store, bench.clock)
-    moved = {job.id: Moved(10 + n, COMPLETED) for n, job in enumerate(taken)}
+    changed = {job.id: moved(10 + n, COMPLETED) for n, job in enumerate(taken)}
 
-    await colours.durations(moved)
-    await colours.durations(moved)
-    await colours.durations({taken[0].id: Moved(50, COMPLETED), taken[1].id: Moved(11, COMPLETED)})
-    await colours.durations({taken[2].id: Moved(UNKNOWN, COMPLETED)})
-    await colours.durations({taken[2].id: Moved(12, COMPLETED)})
+    await colours.durations(changed)
+    await colours.durations(changed)
+    await colours.durations({taken[0].id: moved(50, COMPLETED), taken[1].id: moved(11, COMPLETED)})
+    await colours.durations({taken[2].id: moved(UNKNOWN, COMPLETED)})
+    await colours.durations({taken[2].id: moved(12, COMPLETED)})
 
     ids = [job.id for job in taken]
     assert store.read == [ids, [ids[0]], [ids[2]], [ids[2]]]
@@ -135,7 +140,7 @@ async def test_what_one_viewer_was_told_is_not_read_again_for_the_next(bench: Be
 async def test_a_pending_child_has_no_time_and_is_not_read(bench: Bench, store: CountingStore) -> None:
     _, [child] = await running(bench, 1)
 
-    assert await Colours(store, bench.clock).durations({child.id: Moved(9, PENDING)}) == {child.id: 0}
+    assert await Colours(store, bench.clock).durations({child.id: moved(9, PENDING)}) == {child.id: 0}
     assert store.read == []
 
 
@@ -145,7 +150,7 @@ async def test_a_group_that_is_younger_than_what_is_remembered_is_found(bench: B
     names = []
     for child, words in ((first, "the bridge is up"), (second, "the harbour is closed")):
         await bench.hand.tell(ended(child, How.FAILED, error=an_error(words, final=True)))
-        failures = await colours.failures({child.id: Moved(9, FAILED), 0: Moved(9, COMPLETED)})
+        failures = await colours.failures({child.id: moved(9, FAILED), 0: moved(9, COMPLETED)})
         found = {failure for failure in failures.values() if failure}
         names += [group.message for group in await colours.groups(parent_id, found)]
 

@@ -10,8 +10,8 @@ const RANGE = /^\d+\.\.\d+$/;
 
 /** The selected children an address names, `?children=8..15&of=7`; null without any. */
 export function selectionOf(params, id) {
-  const children = params.get("children") ?? "";
-  return RANGE.test(children) ? { children, of: params.get("of") ?? id } : null;
+  const [children, of] = [params.get("children") ?? "", params.get("of") ?? id];
+  return RANGE.test(children) && /^\d+$/.test(of) ? { children, of } : null;
 }
 
 // of a job with children, the changes of each child (debug) would hide what they say
