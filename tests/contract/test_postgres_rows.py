@@ -1,9 +1,11 @@
 """What every commit moves is changed in place: no index has to learn of it, and no table grows by it (HOT updates)."""
 
 from collections.abc import Iterator
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests import postgres
 
 from quaero.storage.sqlstore import SqlStore
@@ -46,3 +48,14 @@ async def test_lines_of_a_running_job_move_its_rows_in_place(url: str) -> None:
     assert moved["job"][1] >= 0.9 * moved["job"][0]
     assert moved["worker"][0] == 60
     assert moved["worker"][1] >= 50
+
+
+async def test_every_transaction_has_its_timeouts(url: str) -> None:
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit")
+    sql = f"select {', '.join(f'current_setting({name!r})' for name in names)}"
+    careless = make_conninfo(url, options="-c synchronous_commit=off")
+
+    async with SqlStore.open(f"postgresql:///?{urlencode(conninfo_to_dict(careless), quote_via=quote)}") as store:
+        assert await store.write(lambda ledger: ledger.rows(sql)) == [("30s", "10s", "15s", "on")]
+        assert [row[0] for row in await store.rows(sql)] == ["1min"]
+        assert (await store.rows(sql))[0][2] == "1min"

@@ -1,4 +1,4 @@
-"""The fixed limits of the system (bytes, counts). A limit that bites tells the one it bites."""
+"""The fixed limits of the system (bytes, counts, seconds). A limit that bites tells the one it bites."""
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -13,3 +13,4 @@ MAX_BULK = 10_000
 SPAWN_BUFFER = 10_000
 MAX_DEPTH = 1_000
 MAX_LOSSES_BEFORE_SOLO = 2
+LINK_SECONDS = 15  # a database's host that acknowledges nothing for so long is gone

@@ -20,7 +20,9 @@ from collections.abc import Collection
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from quaero.domain.bounds import LINK_SECONDS
 from quaero.doorbell import hints
 from quaero.doorbell.hints import SAID_EVERY, Heeded, Hint, Trees
 
@@ -29,6 +31,10 @@ APART_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 PATIENT_SECONDS = 0.5
 CONNECT_SECONDS = 5
+LINK: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": LINK_SECONDS * 1_000,
+}  # it says something all the time
 CHANNEL = "quaero"
 
 
@@ -104,7 +110,7 @@ class PostgresDoorbell:
         longest = 0.1
         while not self._closed.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as db:
+                with psycopg.connect(make_conninfo(**{**LINK, **conninfo_to_dict(self._url)}), autocommit=True) as db:
                     db.prepare_threshold = None
                     self._begin(db)
                     longest = 0.1

@@ -12,9 +12,11 @@ from typing import Any
 
 import psycopg
 from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
+from quaero.domain.bounds import LINK_SECONDS
 from quaero.storage.connection import Row
 from quaero.storage.postgres.arrays import (
     Blobs,
@@ -29,7 +31,14 @@ from quaero.storage.postgres.bulk import Bulk, Columns, translate
 from quaero.storage.postgres.greeting import greet
 from quaero.storage.postgres.words import PostgresWords
 
-CONNECT_SECONDS = 10
+# a host that vanished is noticed; the system alone would wait for a quarter of an hour, or for ever. The URL may differ
+LINK: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": LINK_SECONDS // 3,
+    "keepalives_interval": LINK_SECONDS // 3,
+    "keepalives_count": 2,
+    "tcp_user_timeout": LINK_SECONDS * 1_000,
+}
 NAME = "quaero"  # under which the server lists our sessions
 
 
@@ -70,10 +79,9 @@ class PostgresConnection:
 
     def __init__(self, url: str) -> None:
         self.handle = psycopg.connect(
-            url,
+            make_conninfo(**{**LINK, **conninfo_to_dict(url)}),
             autocommit=True,
             prepare_threshold=1,
-            connect_timeout=CONNECT_SECONDS,
             application_name=NAME,
             context=_context(),
         )
