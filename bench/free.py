@@ -11,7 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from bench import filled
 from bench.audience import WATCH, WORK, on, public
@@ -20,7 +20,7 @@ from bench.hosted import Hosted, Meter, hosted
 from bench.lab import Lab, folder, process
 from quaero.storage.sqlstore import SqlStore
 
-SETTLE_SECONDS = 0.7
+SETTLE_SECONDS = 0.4
 PROMPT_SECONDS = 0.003  # a count that took longer to read is read again
 TRIES = 50
 FOREIGN = "a, b = __import__('socket').socketpair()\nwhile True: a.send(bytes(60_000)), b.recv(60_000)"
@@ -30,7 +30,7 @@ Read = Callable[[], Awaitable[int]]
 
 def noop(lab: Lab) -> Samples:
     """Jobs a second that do nothing."""
-    return asyncio.run(_free("noop", lab.size(900_000, 400_000), lab.size(2, 1)))
+    return asyncio.run(_free("noop", lab.size(900_000, 450_000), lab.size(2, 1)))
 
 
 def lines(lab: Lab) -> Samples:
@@ -91,8 +91,10 @@ class _Run:
         self._alone: list[dict[str, float]] = []
 
     async def phase(self, label: str, watching: AbstractContextManager[object], viewers: int = 0) -> None:
-        """Measure for a while with somebody watching, or nobody (`0`)."""
-        with watching:
+        """Measure for a while with somebody watching, or nobody (`0`); the worker waits until they have come."""
+        with ExitStack() as stack:
+            with self._host.stopped():
+                stack.enter_context(watching)
             await asyncio.sleep(SETTLE_SECONDS)
             told = await self._measured(viewers)
         if label != "0":

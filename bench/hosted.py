@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import msgspec
@@ -35,6 +36,15 @@ class Hosted:
         """Processor seconds so far: of the process itself, of what is below it."""
         own, *below = usage.tree(self.child.pid)
         return usage.cpu(own), sum(map(usage.cpu, below))
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the process itself (SIGSTOP) for the length of a block."""
+        self.child.send_signal(SIGSTOP)
+        try:
+            yield
+        finally:
+            self.child.send_signal(SIGCONT)
 
     def _read(self) -> Any:
         assert self.child.stdout is not None

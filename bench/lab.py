@@ -41,6 +41,7 @@ def settings_of(place: Path, executors: int = 2) -> Settings:
         "store.url": os.environ.get("BENCH_STORE") or f"sqlite:///{place / 'store.db'}",
         "queue.executors": executors,
         "queue.concurrency": int(os.environ.get("BENCH_CONCURRENCY", "100")),
+        "queue.lease": "2m",  # a worker that is stopped for a moment keeps its jobs
         "jobs.definitions_dir": str(place / "definitions"),
         "auth.max_streams": 10_000,
     }
