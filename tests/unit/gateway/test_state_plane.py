@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.unit.gateway.sockets import client_of, served
-from tests.unit.gateway.watching import Watched
+from tests.unit.gateway.watching import THRESHOLD, Watched
 
 from quaero.clock import SystemClock
 from quaero.domain.errors import StoreUnavailable
@@ -17,6 +18,7 @@ from quaero.domain.facts import How
 from quaero.domain.messages import OLDER_TYPES
 from quaero.domain.status import COMPLETED, FAILED, RUNNING
 from quaero.gateway import lifecycle
+from quaero.gateway.connection import Connection
 from quaero.gateway.matching import matches
 from quaero.gateway.state import Gateway
 from quaero.gateway.subscription import _pieces
@@ -313,3 +315,42 @@ def test_a_snapshot_is_cut_into_messages_of_a_bounded_size(sizes: list[int], pie
 
     assert len(cut) == pieces
     assert [len(row) for piece in cut for row in piece] == sizes
+
+
+async def test_a_connection_is_not_woken_before_it_may_tell(
+    store: SqlStore, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await bench.running()
+    watched = Watched(bench, store)
+    await watched.subscribe(id=1, topic=f"job:{job.id}", rows=True)
+    woken = 0
+    flush = Connection.flush
+
+    async def counted(connection: Connection) -> None:
+        nonlocal woken
+        woken += 1
+        await flush(connection)
+
+    async def settle() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def moved(*facts: Any) -> None:
+        await bench.hand.tell(*facts)
+        await watched.lookout._look()
+        await watched.plane.interest.look()
+        await settle()
+
+    writing = asyncio.create_task(watched.connection.write())
+    await settle()
+    monkeypatch.setattr(Connection, "flush", counted)
+    for n in range(4):
+        await moved(progressed(job, current=n + 1, total=9))
+        assert woken == 1, "one change is told at once, the others when they may be"
+        bench.clock.move(THRESHOLD / 10)
+    await moved(ended(job))
+    assert woken == 2, "an end is told at once"
+
+    writing.cancel()
+    await asyncio.wait({writing})
+    assert [row["rows"][0]["status"] for row in watched.payloads("snapshot")] == ["running", "running", "completed"]
