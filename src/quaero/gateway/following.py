@@ -84,8 +84,8 @@ class Following:
         if not self.is_closed:
             self.is_closed = True
             self._view.remove(self)
-            self.on_news = None
             self.wake()
+            self.on_news = None
 
     # --- what the viewer gets
 

@@ -118,15 +118,15 @@ class EventStream:
 
     def _push(self) -> None:
         """Write what the feed has, unless some of it is still on its way."""
-        if self._work is not None:
-            return
         following, channel = self._following, self._channel
+        if self._work is not None and not following.is_closed:
+            return
         while not channel.is_full and (part := following.next_part()) is not None:
             channel.write(part.chunk)
-        if channel.is_full:
-            self._go_on_after(self._drain())
-        elif following.is_closed:
+        if following.is_closed:
             self._end()
+        elif channel.is_full:
+            self._go_on_after(self._drain())
         elif following.is_behind:
             self._go_on_after(following.catch_up())
         else:

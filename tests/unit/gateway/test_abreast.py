@@ -283,6 +283,21 @@ async def test_a_view_that_began_anew_sends_everybody_on_alone() -> None:
     await ground.leave()
 
 
+async def test_a_feed_that_breaks_off_ends_its_streams_so_that_they_come_again() -> None:
+    ground = await crowd(2)
+    stuck = ground.wires[0]
+    stuck.fill()
+    ground.record()
+    await ground.tell()
+
+    for following in ground.view.followings:
+        following.close()
+    await settle()
+
+    assert [task.done() for task in ground.tasks] == [True, True]
+    assert stuck.is_lost, "who takes nothing is cut off"
+
+
 moves = st.tuples(
     st.sampled_from(["record", "record", "hide", "tell", "tell", "come", "resume", "fill", "drain", "lose", "sign"]),
     st.integers(0, 9),
