@@ -1,6 +1,6 @@
 """One connection for all tabs, and the truth about it: live, resuming, stale, and right again afterwards."""
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.browser.site import Site
 from tests.integration.program import wait_for
 
@@ -61,3 +61,26 @@ def test_without_a_live_plane_the_page_asks_again_and_says_so(page: Page, site: 
     site.submit("child", {"number": 1}, name="Found by asking")
 
     expect(page.locator("q-list .row", has_text="Found by asking")).to_contain_text("Completed")
+
+
+def test_what_could_not_be_read_at_first_is_asked_for_again(page: Page, shared: Site) -> None:
+    job_id = shared.jobs["talker"]
+    refused: set[str] = set()
+
+    def refuse_once(route: Route) -> None:
+        path = route.request.url.partition("?")[0]
+        if path in refused:
+            route.continue_()
+        else:
+            refused.add(path)
+            route.fulfill(status=503, json={"detail": "the store does not answer"})
+
+    page.route(f"**/api/jobs/{job_id}", refuse_once)
+    page.route(f"**/api/jobs/{job_id}/logs?*", refuse_once)
+    page.goto(f"{shared.address}/jobs/{job_id}?tab=log")
+
+    expect(page.locator(".notice")).to_contain_text("the store does not answer")
+    expect(page.locator("q-log .log-state")).to_contain_text("could not be read: the store does not answer")
+    expect(page.locator("q-log .log-state")).to_contain_text("ended, complete")
+    expect(page.locator("q-log .line").first).to_be_visible()
+    assert len(refused) == 2

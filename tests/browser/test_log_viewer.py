@@ -77,7 +77,7 @@ def test_a_search_counts_its_hits_and_walks_them(page: Page, shared: Site) -> No
     opened(page, shared, shared.jobs["talker"])
 
     page.fill("q-log input[type=search]", "line 4321 of")
-    expect(page.locator("q-log .found")).to_contain_text("1 hits")
+    expect(page.locator("q-log .found")).to_contain_text("1 hit")
     page.keyboard.press("Enter")
 
     expect(page.locator("q-log .line[data-current] mark")).to_have_text("line 4321 of")

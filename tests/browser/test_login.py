@@ -71,6 +71,52 @@ def test_a_revoked_token_shuts_the_page_out(context: BrowserContext, program: Pr
     expect(page).to_have_title("Log in · Quaero")
 
 
+def test_a_login_that_runs_out_leads_to_the_next_and_back_to_the_very_line(
+    context: BrowserContext, program: Program
+) -> None:
+    first, second = token_of(program, "operator"), token_of(program, "viewer")
+    _, address = program.up(app="tests.browser.work")
+    page = context.new_page()
+    page.goto(address)
+    log_in(page, first)
+    expect(page.locator(".connection")).to_have_text("Live")
+    job_id = page.evaluate(
+        """fetch("/api/jobs", {method: "POST", headers: {"content-type": "application/json"},
+            body: '{"kind": "talker", "payload": {"lines": 300, "gate": "gate"}}'})
+            .then((answer) => answer.json()).then((job) => job.id)"""
+    )
+    view = f"{address}/jobs/{job_id}?tab=log#L20"
+    page.goto(view)
+    expect(page.locator("q-log .line[data-chosen] .no")).to_have_text("20")
+
+    key = parse_key(first)
+    assert key is not None
+    program.run("token", "revoke", key.id)
+    expect(page).to_have_title("Log in · Quaero")
+    (program.place / "gate").touch()
+    log_in(page, second)
+
+    expect(page).to_have_url(view)
+    expect(page.locator("q-log .line[data-chosen] .no")).to_have_text("20")
+    expect(page.locator("q-log .log-state")).to_contain_text("ended, complete")
+    expect(page.locator("q-log .log-state")).to_contain_text("–302 received, 0 missing")
+
+
+def test_a_view_that_asks_for_nothing_is_led_to_the_login_too(context: BrowserContext, program: Program) -> None:
+    token = token_of(program, "viewer")
+    _, address = program.up(app="tests.browser.work")
+    page = context.new_page()
+    page.goto(f"{address}/documents")
+    log_in(page, token)
+    expect(page.locator(".connection")).to_have_text("Live")
+
+    key = parse_key(token)
+    assert key is not None
+    program.run("token", "revoke", key.id)
+
+    expect(page).to_have_title("Log in · Quaero")
+
+
 def test_logging_in_needs_no_scripts(browser: Browser, program: Program) -> None:
     token = token_of(program, "viewer")
     _, address = program.up(app="tests.browser.work")

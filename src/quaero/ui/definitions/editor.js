@@ -1,10 +1,11 @@
 // Writing a definition: its TOML, checked while it is typed, and what it would be.
 
-import { plural } from "../kit/format.js";
+import { dateTime, plural } from "../kit/format.js";
 import { h, keyed, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { button } from "../kit/control.js";
 
 const PAUSE_MS = 300;
+const lowered = (sentence) => sentence[0].toLowerCase() + sentence.slice(1);
 
 /** The editor; `typed(text)`, `save()` and `leave()` are told. */
 export function editor({ typed, validate, save, leave }) {
@@ -48,7 +49,7 @@ export function editor({ typed, validate, save, leave }) {
       const wrong = (validation?.problems ?? []).filter((one) => !one.is_hint).length;
       setText(verdict, !validation ? "Checking…" : !validation.valid ? plural(wrong, "problem") : validation.unrunnable ? `Valid, but not runnable now: ${validation.unrunnable}` : "Valid, and every kind is known.");
       setAttribute(verdict, "class", !validation ? "soft" : !validation.valid ? "problem" : validation.unrunnable ? "warning" : "good");
-      setText(next, validation?.schedule_text ? `Runs ${validation.schedule_text}${validation.next_runs.length ? `; next ${new Date(validation.next_runs[0]).toLocaleString()}` : ""}.` : "");
+      setText(next, validation?.schedule_text ? `Runs ${lowered(validation.schedule_text)}${validation.next_runs.length ? `; next on ${dateTime(validation.next_runs[0])}` : ""}.` : "");
       keyed(problems, validation?.problems ?? [], (one) => `${one.key} ${one.line} ${one.reason}`, (one) => h("li", { data: { hint: one.is_hint || "" } },
         one.line ? h("button", { class: "plain", type: "button", text: `Line ${one.line}`, on: { click: () => goToLine(one.line) } }) : h("span", { class: "chip", text: one.key || "file" }),
         h("span", null, h("b", { class: "mono", text: one.key }), ` ${one.reason}`, one.remedy && h("i", { text: ` ${one.remedy}` }))));

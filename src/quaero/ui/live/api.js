@@ -35,6 +35,9 @@ export async function ask(method, path, { query, body, signal, raw = false } = {
   throw new Trouble(problem?.detail ?? problem?.title ?? `${method} ${path} answered ${answer.status}`, answer.status, problem);
 }
 
+/** Whether asking again may help: the server was away, or had too much to do. */
+export const mayPass = ({ status }) => status === 0 || status === 429 || status >= 500;
+
 export const read = (path, query, signal) => ask("GET", path, { query, signal });
 export const post = (path, body = {}) => ask("POST", path, { body });
 export const put = (path, body) => ask("PUT", path, { body });

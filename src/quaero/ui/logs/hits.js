@@ -2,6 +2,7 @@
 // marks beside the scrollbar.
 
 import { h } from "../kit/dom.js";
+import { count, plural } from "../kit/format.js";
 import { indexOf } from "./book.js";
 
 const at = (seqs, seq) => indexOf(seqs.map((one) => ({ seq: one })), seq);
@@ -74,10 +75,11 @@ export class Hits {
   get text() {
     if (!this.needle) return "";
     if (this.trouble) return this.trouble.message;
-    const all = this.seqs.length.toLocaleString("en-US");
+    const all = count(this.seqs.length);
+    const hits = plural(this.seqs.length, "hit");
     if (!this.seqs.length) return this.done ? "no hits" : "searching …";
-    if (!this.done) return `${this.seqs.length.toLocaleString("en-US")} hits so far, searching …`;
-    return this.current === null ? `${all} hits` : `${(at(this.seqs, this.current) + 1).toLocaleString("en-US")} of ${all}`;
+    if (!this.done) return `${hits} so far, searching …`;
+    return this.current === null ? hits : `${count(at(this.seqs, this.current) + 1)} of ${all}`;
   }
 
   /** Draw where the hits are between two positions of the log. */

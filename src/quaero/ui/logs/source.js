@@ -4,10 +4,11 @@
 //     jump:    page at a position; the subscription goes on and only counts
 //     follow:  what is live waits while the page at the end is fetched, then joins it
 
-import { read } from "../live/api.js";
+import { mayPass, read } from "../live/api.js";
 import { subscribe, whileNotLive } from "../live/connection.js";
 
 const PAGE = 500;
+const AGAIN_MS = 3_000;
 const FIRST_HITS = 1; // in the first answer: the server stops at it, and does not look through the rest for more
 const SEARCHED = 5_000; // in each later one
 const MOST_HITS = 20_000;
@@ -18,6 +19,7 @@ export class Source {
   #waiting = null;
   #abort = new AbortController();
   #calm = null;
+  #again = 0;
 
   /** `scope`: {job, step, children, own, level, q}; without a job the service log. `book` is the store of the book. `following()`. */
   constructor(scope, book, { following, onStatus }) {
@@ -41,6 +43,7 @@ export class Source {
 
   close() {
     this.#abort.abort();
+    clearTimeout(this.#again);
     this.#calm();
     this.#subscription?.close();
   }
@@ -99,7 +102,10 @@ export class Source {
   async #atEnd() {
     this.#waiting = [];
     const page = await this.#page("end-page", { order: "desc" });
-    if (!page) this.#waiting = null;
+    if (page || this.#abort.signal.aborted) return;
+    this.#waiting = null;
+    const { trouble } = this.#book.state;
+    if (trouble && mayPass(trouble)) this.#again = setTimeout(() => this.#atEnd(), AGAIN_MS);
   }
 
   async #page(type, more) {

@@ -8,7 +8,7 @@ import { makeRow, rowHead, showRow } from "../kit/row.js";
 import { failure, notice, skeleton } from "../kit/states.js";
 import { button } from "../kit/control.js";
 import "../kit/virtual.js";
-import { read } from "../live/api.js";
+import { mayPass, read } from "../live/api.js";
 import { standing, subscribe, whileNotLive } from "../live/connection.js";
 import { announce } from "../shell/announce.js";
 import { keys } from "../shell/keys.js";
@@ -74,6 +74,7 @@ export function openQueue(main, { params }) {
       watchSight();
     } catch (trouble) {
       if (trouble.name !== "AbortError") dispatch({ type: "failed", trouble });
+      if (mayPass(trouble)) readAgain();
     } finally {
       asked.delete(number);
     }

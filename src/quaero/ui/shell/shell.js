@@ -1,6 +1,6 @@
 // What stands round every view: the bar with the way to each of them, how the connection stands, the theme, the help.
 
-import { duration } from "../kit/format.js";
+import { roughly } from "../kit/format.js";
 import { h, setAttribute, setText } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { choice, openDialog } from "../kit/dialog.js";
@@ -36,7 +36,7 @@ function connection() {
   function show({ state, since }) {
     setAttribute(chip, "data-state", state);
     setAttribute(chip, "title", WORDS[state][1]);
-    setText(word, state === "stale" ? `Stale for ${duration(Math.round((Date.now() - since) / 1_000) * 1_000 || 1)}` : WORDS[state][0]);
+    setText(word, state === "stale" ? `Stale for ${roughly(Date.now() - since)}` : WORDS[state][0]);
     document.body.dataset.standing = state;
     if (before !== null && before !== state && (state === "live" || state === "stale")) announce(WORDS[state][1]);
     before = state;

@@ -47,6 +47,6 @@ function makeBar() {
 }
 
 function makeMoment(entry) {
-  return h("li", { data: { level: entry.level } }, h("time", { datetime: entry.timestamp, text: timeOfDay(entry.timestamp) }),
+  return h("li", { data: { level: entry.level, ...(entry.fields?.status && { status: entry.fields.status }) } }, h("time", { datetime: entry.timestamp, text: timeOfDay(entry.timestamp) }),
     h("span", { class: "chip", text: entry.step ?? "tree" }), h("span", { text: entry.message }));
 }

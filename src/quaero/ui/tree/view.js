@@ -7,7 +7,7 @@ import { createStore } from "../kit/store.js";
 import { failure, notice, skeleton } from "../kit/states.js";
 import { describe } from "../kit/status.js";
 import { tabs } from "../kit/control.js";
-import { read } from "../live/api.js";
+import { mayPass, read } from "../live/api.js";
 import { ACTIONS, act as actOn } from "../live/actions.js";
 import { subscribe, whileNotLive } from "../live/connection.js";
 import { mapPanel } from "../map/panel.js";
@@ -47,6 +47,7 @@ export function openTree(main, { id, params }) {
   const { dispatch } = store;
   const reading = new AbortController();
   let due = 0;
+  let once = 0;
 
   const head = treeHead({ act });
   const steps = stepsPanel({ choose, toggle: (step) => dispatch({ type: "toggledStep", id: step }) });
@@ -65,12 +66,15 @@ export function openTree(main, { id, params }) {
   // --- reading
 
   async function readJob() {
+    clearTimeout(once);
     try {
       const job = await read(`/api/jobs/${id}`, {}, reading.signal);
       const inside = job.steps?.length ? (await read(`/api/jobs/${id}/children`, { limit: 1_000, order: "created_at" }, reading.signal)).jobs : [];
       dispatch({ type: "job", job, steps: inside });
     } catch (trouble) {
-      if (trouble.name !== "AbortError") dispatch({ type: "failed", trouble });
+      if (trouble.name === "AbortError") return;
+      dispatch({ type: "failed", trouble });
+      if (mayPass(trouble)) once = setTimeout(readJob, 2 * AGAIN_MS);
     }
   }
 
@@ -221,6 +225,7 @@ export function openTree(main, { id, params }) {
     stopFetching();
     clearInterval(clock);
     clearTimeout(due);
+    clearTimeout(once);
     map.close();
     panels.children.close();
     panels.log.close();
