@@ -29,6 +29,7 @@ where {which}
 order by l.priority desc, l.turn limit ?"""
 _PRIORITY, _LIMIT, _FREE, _STEP_LIMIT, _STEP_FREE, _TURN = 1, 3, 4, 6, 7, 9
 
+LAST_ID = 2**63 - 1
 May = Callable[[Job], bool]
 _Find = Callable[[str, Sequence[Any]], list[Job]]
 
@@ -82,15 +83,17 @@ class Claims:
     def _on(self, find: _Find, share: Share) -> list[Job]:
         """So many of a lane, from where this process was on; if that is not enough, from the front."""
         lane, n = share.lane, share.taken
-        start = self._trail.start(lane, self._ledger.now)
-        began = time.perf_counter()
-        found = find("lane_id = ? and ready = 1 and id > ? order by id limit ?", (lane, start, n))
+        trail, now = self._trail, self._ledger.now
+        start = trail.start(lane, now)
+        found = find("lane_id = ? and ready = 1 and id > ? order by id limit ?", (lane, start, n)) if start else []
+        if not start or (len(found) < n and trail.may_look(lane)):
+            began = time.perf_counter()
+            where = "lane_id = ? and ready = 1 and id <= ? order by id limit ?"
+            more = find(where, (lane, start or LAST_ID, n - len(found)))
+            trail.looked(lane, now, time.perf_counter() - began, in_vain=not more)
+            found += more
         if found:
-            self._trail.took(lane, max(job.id for job in found))
-        if start and len(found) < n:
-            found += find("lane_id = ? and ready = 1 and id <= ? order by id limit ?", (lane, start, n - len(found)))
-        elif not start:
-            self._trail.looked(lane, self._ledger.now, 1e6 * (time.perf_counter() - began))
+            trail.took(lane, max(job.id for job in found))
         return found
 
     def _shares(self, want: Want) -> list[Share]:

@@ -3,8 +3,10 @@
 A database that keeps old versions of rows keeps them in its indexes too: whoever begins at the front of a lane walks
 over everything that was ever taken from it and that a snapshot somewhere may still see. It is a hint only. What lies
 before it (a job that came back, a retry) is found when a claim comes out short, and once a second; where that walk is
-long, seldom enough to cost no more than a twentieth of the time.
+long or in vain, as seldom as it takes to cost no more than a twentieth of the time.
 """
+
+import time
 
 MOST_LANES = 10_000
 AFRESH = 1_000_000  # microseconds between two claims that begin at the front, at least
@@ -17,6 +19,7 @@ class Trail:
     def __init__(self) -> None:
         self._at: dict[int, int] = {}
         self._next_look: dict[int, int] = {}
+        self._may_look: dict[int, float] = {}
 
     def knows(self, lane_id: int) -> bool:
         """Whether anything was taken from this lane."""
@@ -31,8 +34,14 @@ class Trail:
         if len(self._at) >= MOST_LANES and lane_id not in self._at:
             self._at.clear()
             self._next_look.clear()
+            self._may_look.clear()
         self._at[lane_id] = last_id
 
-    def looked(self, lane_id: int, now: int, microseconds: float) -> None:
+    def may_look(self, lane_id: int) -> bool:
+        """Whether a claim that came out short may begin at the front; what is said to be ready may just be taken."""
+        return time.perf_counter() >= self._may_look.get(lane_id, 0.0)
+
+    def looked(self, lane_id: int, now: int, seconds: float, *, in_vain: bool) -> None:
         """A claim began at the front, which took so long."""
-        self._next_look[lane_id] = now + max(AFRESH, round(WORTH * microseconds))
+        self._next_look[lane_id] = now + max(AFRESH, round(WORTH * seconds * 1e6))
+        self._may_look[lane_id] = time.perf_counter() + WORTH * seconds if in_vain else 0.0
