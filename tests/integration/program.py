@@ -169,7 +169,7 @@ class Program:
         """The job, once it is terminal, which must be with this status."""
         with self.looking() as db:
             is_over = "select 1 from job where id = ? and status >= ?"
-            wait_for(lambda: db.rows(is_over, (job_id, COMPLETED)), f"the end of job {job_id}")
+            wait_for(lambda: db.rows(is_over, (int(job_id), COMPLETED)), f"the end of job {job_id}")
         job: dict[str, Any] = self.json("show", job_id)
         assert job["status"] == status, job
         return job
