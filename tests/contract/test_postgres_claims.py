@@ -37,10 +37,11 @@ async def test_a_snapshot_that_is_held_open_does_not_make_claims_walk_over_all_t
             holder.execute("select count(*) from job")
 
             taken = [job.id for _ in range(CHILDREN // AT_ONCE) for job in await bench.hand.take(AT_ONCE)]
+            await store.write(lambda ledger: ledger.rows("select pg_stat_force_next_flush()"))
 
         assert len(set(taken)) == CHILDREN
         counted = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'job_ready'"
-        walked = onlooker.execute(counted.encode()).fetchone()  # the store's connection told when it was closed
+        walked = onlooker.execute(counted.encode()).fetchone()
         assert walked is not None
         assert CHILDREN <= walked[0] <= 3 * CHILDREN
 
