@@ -13,6 +13,8 @@ from tests import postgres
 from quaero.doorbell import hints
 from quaero.doorbell.postgres import APART_SECONDS, CHANNEL, PostgresDoorbell, channel_of
 from quaero.engine.lifecycle.cancel import cancel
+from quaero.gateway import lookout
+from quaero.gateway.state import Gateway
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 from quaero.testing.doorbellcontract import NOW, SOON, DoorbellContract
@@ -188,3 +190,31 @@ async def test_what_a_ring_tells_of_is_there_when_it_is_heard(url: str, bell: Po
         told.clear()
         await bench.store.write(lambda ledger: None)
         assert told == []
+
+
+async def test_rings_alone_bring_lines_to_a_viewer(
+    url: str, bell: PostgresDoorbell, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway says what it watches, a worker's commits ring for it, and nobody has to look in between."""
+    monkeypatch.setattr(lookout, "POLL_EVERY", 60.0)
+    ringing = stack.enter_context(closing(PostgresDoorbell(url)))
+    clock = FakeClock()
+    async with SqlStore.open(url, clock=clock, on_commit=ringing.ring) as writer, SqlStore.open(url) as reader:
+        bench = await Bench.set_up(writer, clock)
+        job = await bench.running()
+        gateway = Gateway(reader, "1", bell=bell)
+        running = asyncio.create_task(gateway.feed.run())
+        scope = await gateway.feed.scope(job.id, level="debug")
+        following = await gateway.feed.follow(scope, cursor=None, limit=1_000)
+        await heeded(ringing, {job.id})
+
+        async with asyncio.timeout(SOON):
+            for n in range(3):
+                await bench.hand.say(job, f"line {n}")
+                while f"line {n}".encode() not in (await anext(following)).data:
+                    continue
+
+        following.close()
+        running.cancel()
+        await asyncio.wait({running})
+        await bench.hand.end(job)
