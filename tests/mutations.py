@@ -204,6 +204,31 @@ MUTATIONS = (
         ("tests/contract/test_sqlite_store.py",),
     ),
     Mutation(
+        "a place under a limit that is given back wakes nobody who rests on it",
+        (("storage/lanes.py", "self.resting.look_at(moved.eased)", "pass"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "a lane that must rest on one limit keeps its place under the other",
+        (("storage/resting.py", "        self._limits.update(limits)\n\n    def look_at", "\n    def look_at"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "a place under a limit is kept for a kind that nobody runs",
+        (("storage/resting.py", "[first] if second is None else self._best(limit, room)", "[first]"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "an end is dated by its commit",
+        (("engine/lifecycle/spans.py", "return began, end.at", "return began, now"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "a parent ends with the child that is recorded last",
+        (("engine/lifecycle/leaf.py", "max(parent.finished_at, at)", "at"),),
+        ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
         "secrets leave the executor",
         (("engine/executor/lines.py", "if self._sink.mask.may_hold(body):", "if False:"),),
         ("tests/unit/engine/executor/test_capture.py",),

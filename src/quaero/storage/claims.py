@@ -60,6 +60,7 @@ class Claims:
         ledger = self._ledger
         ledger.queues.only_for(want.root_id)
         ledger.flush()
+        ledger.queues.resting.has_woken = False  # what was woken until now is about to be looked at
         if want.n <= 0 or not want.kinds:
             return []
         shares = self._shares(want)

@@ -142,6 +142,7 @@ class Lanes:
         self._save_uses()
         self._save_ready()
         self.resting.settle()
+        self.has_grown = self.has_grown or self.resting.has_woken
         self._passed.save()
 
     def _save_new(self, lanes: dict[int, int]) -> None:

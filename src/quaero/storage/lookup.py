@@ -58,7 +58,8 @@ class SqlLookup:
             "select min(run_at) from job"
             " where status = 0 and ready = 0 and owner is null and blocked_by = 0 and run_at > 0"
         )
-        if self._ledger.queues.resting.has_more_due:
+        resting = self._ledger.queues.resting
+        if resting.has_more_due or resting.has_woken:
             return self._ledger.now
         sql = "select min(next_at) from limits where next_at > 0 and next_at > ?"  # the first part names the index
         ((apart,),) = self._db.rows(sql, (self._ledger.now,))

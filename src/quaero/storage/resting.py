@@ -44,6 +44,7 @@ class Resting:
         self._limits: set[int] = set()
         self.due: set[int] = set()
         self.has_more_due = False
+        self.has_woken = False  # since the last claim began
 
     @property
     def waiting(self) -> bool:
@@ -88,6 +89,7 @@ class Resting:
         self.due = set()
         if limits:
             self._wake(limits)
+            self.has_woken = self.has_woken or bool(self._moved)
             self._save()
 
     def _save(self) -> None:

@@ -313,3 +313,21 @@ async def test_jobs_deep_below_a_step_count_for_its_limit(bench: Bench) -> None:
     await bench.hand.end(job)
     assert ids(await bench.hand.take()) == [below]
     assert job.id == child
+
+
+async def test_a_worker_looks_again_at_once_for_a_place_that_was_passed_on(bench: Bench) -> None:
+    root_id, _ = await bench.definition(a_definition(a_step("one", limit=1)))
+    [step] = await bench.hand.take(root_id=root_id)
+    other = await bench.running()
+    await bench.hand.spawn(other, [a_child(limit=a_limit())])
+    await bench.hand.spawn(step, [a_child()])
+    busy = {job.root_id: job for job in await bench.hand.take()}
+    await bench.hand.spawn(step, [a_child(payload={"first": 1}, limit=a_limit(), priority=5)])
+    [second] = await bench.hand.spawn(other, [a_child(payload={"second": 1}, limit=a_limit())])
+    assert (await bench.hand.play(n=5)).next_due == 0
+
+    passed_on = await bench.hand.play([ended(busy[other.id])], n=5)
+    then = await bench.hand.play(n=5)
+
+    assert (passed_on.tasks, passed_on.next_due) == ([], bench.clock.now())
+    assert ([task.job_id for task in then.tasks], then.next_due) == ([second], 0)
