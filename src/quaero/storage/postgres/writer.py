@@ -42,10 +42,12 @@ LOST = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout)  # the
 COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 
 # Plans are steered away from whole tables: with yesterday's statistics a join by a list of ids looks like one of them.
+# A writer sends the same few statements for ever: their plans are made once.
 # `synchronous_commit = off` would break the promise that what is answered is kept.
-_STEERED = "set local enable_seqscan = off; set local jit = off; set local plan_cache_mode = force_generic_plan"
+_STEERED = "set local enable_seqscan = off; set local jit = off"
 _BEGIN = f"""
 begin; {_STEERED}; set local enable_hashjoin = off; set local enable_mergejoin = off;
+set local plan_cache_mode = force_generic_plan;
 set local statement_timeout = '30s'; set local lock_timeout = '10s';
 set local idle_in_transaction_session_timeout = '15s';
 select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
