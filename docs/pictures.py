@@ -149,7 +149,7 @@ def picture(page: Page, path: Path, quality: int = 82) -> None:
 def sheet(browser: Browser, shots: list[bytes], path: Path) -> None:
     """Two wide pictures and two narrow ones, at half size, side by side."""
     images = "".join(f'<img src="data:image/png;base64,{base64.b64encode(shot).decode()}">' for shot in shots)
-    page = browser.new_page(viewport={"width": 1858, "height": 466})
+    page = browser.new_page(viewport={"width": 1870, "height": 466})
     page.set_content(
         f"<style>body{{margin:8px;display:flex;gap:8px;background:#8a8f98}}img{{height:450px}}</style>{images}"
     )
