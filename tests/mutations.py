@@ -21,6 +21,7 @@ WORKERS = "tests/unit/engine/lifecycle/test_workers.py"
 TREES = "tests/unit/engine/lifecycle/test_trees.py"
 RETRY = "tests/unit/engine/lifecycle/test_retry.py"
 CANCEL = "tests/unit/engine/lifecycle/test_cancel.py"
+FEED = "tests/unit/gateway/test_feed.py"
 SURVIVORS = "tests/integration/test_chaos_short.py"
 SECONDS = 300
 
@@ -227,6 +228,21 @@ MUTATIONS = (
         "a parent ends with the child that is recorded last",
         (("engine/lifecycle/leaf.py", "max(parent.finished_at, at)", "at"),),
         ("tests/contract/test_sqlite_store.py",),
+    ),
+    Mutation(
+        "who comes back goes on one entry too late",
+        (("domain/cursor.py", "return Resumed(cursor.seq, reset", "return Resumed(cursor.seq + 1, reset"),),
+        ("tests/unit/gateway/test_logs.py", "tests/unit/gateway/test_events.py"),
+    ),
+    Mutation(
+        "who comes back goes on one entry too early",
+        (("gateway/feed.py", 'return Start(position, "resume"', 'return Start(max(0, position - 1), "resume"'),),
+        (FEED,),
+    ),
+    Mutation(
+        "a cursor of another life of the store is believed",
+        (("domain/cursor.py", "or cursor.incarnation != incarnation ", ""),),
+        ("tests/unit/domain/test_wire.py",),
     ),
     Mutation(
         "secrets leave the executor",
