@@ -30,7 +30,7 @@ Read = Callable[[], Awaitable[int]]
 
 def noop(lab: Lab) -> Samples:
     """Jobs a second that do nothing."""
-    return asyncio.run(_free("noop", lab.size(900_000, 450_000), lab.size(2, 1)))
+    return asyncio.run(_free("noop", lab.size(1_000_000, 600_000), lab.size(3, 2) / 2))
 
 
 def lines(lab: Lab) -> Samples:
