@@ -53,7 +53,9 @@ def cancel(ledger: Ledger, job_id: int) -> Acted:
     ledger.note(job, Note(Level.WARN, "Cancel requested"))
     ledger.touch(job)
     list_cancel(ledger, job, ALL)
-    advance(ledger, AT_ONCE, only=job.root_id)
+    _advance_one(ledger, job.root_id, job.id, ALL, AT_ONCE)  # others that are listed have their turn in each round
+    if not job.is_branch and ledger.get(job_id).is_terminal:  # many of them leave no long list
+        _unlist(ledger, job.root_id, job.id)
     return Acted(affected, job)
 
 
@@ -71,10 +73,10 @@ def _open_at_or_below(ledger: Ledger, job: Job) -> int:
     return ledger.find.count_below(job.id, (PENDING, RUNNING, WAITING))
 
 
-def advance(ledger: Ledger, limit: int, only: int | None = None) -> int:
+def advance(ledger: Ledger, limit: int) -> int:
     """Close up to `limit` jobs under the lists of cancellations; how many were closed or asked (0: nothing to do)."""
     done = 0
-    for root_id in [only] if only is not None else list(ledger.cancel_lists):
+    for root_id in list(ledger.cancel_lists):
         for top_id, mode in list(ledger.cancel_lists.get(root_id, {}).items()):
             if done < limit:
                 done += _advance_one(ledger, root_id, top_id, mode, limit - done)
@@ -95,10 +97,14 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
     for job in sorted(batch, key=lambda job: -job.id):
         _stop(ledger, job, mode)
     if over:
-        listed_ids = dict(ledger.cancel_lists.get(root_id, {}))
-        listed_ids.pop(top_id, None)
-        ledger.list_cancel(ledger.get(root_id), listed_ids)
+        _unlist(ledger, root_id, top_id)
     return len(batch)
+
+
+def _unlist(ledger: Ledger, root_id: int, top_id: int) -> None:
+    listed_ids = dict(ledger.cancel_lists.get(root_id, {}))
+    listed_ids.pop(top_id, None)
+    ledger.list_cancel(ledger.get(root_id), listed_ids)
 
 
 def _ask(ledger: Ledger, top: Job, mode: str, limit: int) -> int:

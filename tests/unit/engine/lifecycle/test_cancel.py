@@ -1,6 +1,7 @@
 """Cancelling: what it reaches, who wins when something else happens, and that nothing below it starts again."""
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus as S
 from quaero.engine.lifecycle.cancel import Acted, cancel
 from quaero.engine.lifecycle.retry import retry
+from quaero.storage.lookup import SqlLookup
 from quaero.storage.port import Ledger
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_root, a_step, began, ended, lines, spawned
@@ -71,6 +73,29 @@ async def test_what_has_ended_otherwise_cannot_be_cancelled(bench: Bench, how: H
 
     with pytest.raises(Conflict, match=r"job 1 is (completed|failed)"):
         await bench.cancel(job.id)
+
+
+async def test_cancelling_one_of_many_siblings_looks_at_no_other_that_is_listed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, ids = await bench.family(6)
+    running = await bench.hand.take(3, root_id=parent.id)
+    await bench.hand.begin(*running)
+    for job in running:
+        await bench.cancel(job.id)
+    looked: list[int] = []
+    look = SqlLookup.open_leaves
+
+    def noted(self: SqlLookup, top_id: int, limit: int) -> list[Job]:
+        looked.append(top_id)
+        return look(self, top_id, limit)
+
+    monkeypatch.setattr(SqlLookup, "open_leaves", noted)
+    for job_id in ids[3:]:
+        await bench.cancel(job_id)
+
+    assert looked == ids[3:]
+    assert set(json.loads((await bench.job(parent.id)).cancelling or "{}")) == {str(job.id) for job in running}
 
 
 async def test_cancelling_nothing_says_so(bench: Bench) -> None:
