@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CHANNEL = "quaero.channel"
+FULL_BYTES = 16 * 1024  # written and not taken, beyond what the system holds: then a connection is full
 
 
 def chunk(data: bytes) -> bytes:
@@ -59,6 +60,7 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {CHANNEL: self._open}  # type: ignore[dict-item]
 
     def _open(self) -> Channel:
+        self.transport.set_write_buffer_limits(high=FULL_BYTES)
         self._channel = Channel(self.transport, self.flow)
         return self._channel
 

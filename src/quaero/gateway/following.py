@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quaero.gateway.feed import Feed, Start
     from quaero.gateway.view import View
 
-BEHIND_AT_ONCE = 2_000  # entries a viewer that lags reads at a time
+BEHIND_AT_FIRST, BEHIND_AT_ONCE = 250, 2_000  # entries a viewer that lags reads at a time; more when it takes them all
 AFTER_END = 60.0  # seconds of pings
 
 
@@ -30,8 +30,8 @@ class Following:
     """See the module. Made by `Feed.follow`; close it when done."""
 
     __slots__ = (
-        "__weakref__", "_behind", "_feed", "_first", "_has_more", "_view", "_waiter", "is_closed", "on_news", "place",
-        "start",
+        "__weakref__", "_at_once", "_behind", "_feed", "_first", "_has_more", "_view", "_waiter", "is_closed",
+        "on_news", "place", "start",
     )  # fmt: skip
 
     def __init__(self, feed: "Feed", view: "View", start: "Start", *first: Part) -> None:
@@ -43,6 +43,7 @@ class Following:
         self._view = view
         self._first = deque(first) if first else None
         self._behind: deque[Cut] | None = None
+        self._at_once = BEHIND_AT_FIRST
         self._has_more = start.has_more
         self._waiter: asyncio.Future[None] | None = None
 
@@ -227,14 +228,19 @@ class Following:
         place = self.place
         if await self._view.reach_back_to(place.position, self._feed.read_behind):
             return
-        upto = self._view.start
-        page = await self._feed.read_behind(self.root_id, place.position, upto, BEHIND_AT_ONCE)
-        if page.oldest - 1 > place.position:
-            self._say_first(part("gap", Gap(place.position + 1, page.oldest - 1)))
-            place.position = place.sent = page.oldest - 1
-        if page.to > place.position:
-            self._behind = deque(await self._view.encode(page.stretches, place.position, page.to))
-        elif not page.head:
+        older = await self._view.older(place.position, self._feed.read_behind, self._at_once)
+        self._at_once = min(2 * self._at_once, BEHIND_AT_ONCE)
+        if older.start > place.position:
+            self._say_first(part("gap", Gap(place.position + 1, older.start)))
+            place.position = place.sent = older.start
+        if older.cuts:
+            self._behind = deque(older.cuts)
+        elif older.is_gone:
             self._view.is_gone = True
-        elif place.position < upto:
+        elif place.position < self._view.start:
             raise LookupError(f"tree {self.root_id} has a hole after entry {place.position}")
+
+    def let_go(self) -> None:
+        """Hold nothing of what was read for it: its viewer takes less than it is sent, and may never take more."""
+        self._behind = None
+        self._at_once = BEHIND_AT_FIRST

@@ -126,6 +126,7 @@ class EventStream:
         if following.is_closed:
             self._end()
         elif channel.is_full:
+            following.let_go()
             self._go_on_after(self._drain())
         elif following.is_behind:
             self._go_on_after(following.catch_up())

@@ -7,7 +7,7 @@ tail's head; whoever is behind `start` reads the store, together with others if 
 import asyncio
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quaero.domain.wire import rfc3339
 from quaero.gateway.abreast import Abreast
@@ -29,6 +29,16 @@ REACH = 10_000  # entries it reaches back for those who come
 
 Read = Callable[[int, int, int, int], Awaitable[StretchPage]]
 """Reads older stretches: of a tree, beyond a position, up to one, about so many entries."""
+
+
+class Older(NamedTuple):
+    """What was read far behind a view: `cuts` join what comes after `start`, which is later if some is kept no more."""
+
+    after: int
+    start: int
+    to: int
+    cuts: list[Cut]
+    is_gone: bool
 
 
 class View:
@@ -55,6 +65,8 @@ class View:
         self._told: object = None
         self._ping: tuple[tuple[int, int, int], Part] | None = None
         self._reaching = asyncio.Lock()
+        self._older: Older | None = None
+        self._reading_older = asyncio.Lock()
 
     # --- who follows
 
@@ -176,6 +188,22 @@ class View:
                 self._size += size
                 self.start = position
             return self.start <= position
+
+    async def older(self, position: int, read: Read, n: int) -> Older:
+        """About `n` entries that come after a position far behind.
+
+        One read at a time, and the last one is kept for those who ask for the same: viewers that stopped together hold
+        the same bytes, and what lies decoded in memory is one reader's whoever lags.
+        """
+        async with self._reading_older:
+            if self._older is not None and self._older.after == position:
+                return self._older
+            page = await read(self.scope.root_id, position, self.start, n)
+            start = max(position, page.oldest - 1)
+            found = await self.encode(page.stretches, start, page.to) if page.to > start else []
+            older = Older(position, start, page.to, found, is_gone=not page.head)
+            self._older = older if found else None
+            return older
 
     # --- state
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from quaero.domain.errors import NotFound
 from quaero.domain.facts import Child, Lines, Spawned
 from quaero.domain.job import Job
 from quaero.engine.lifecycle.service import append_service
+from quaero.gateway import parts, view
 from quaero.gateway.feed import AtTheEnd
 from quaero.gateway.following import Following
 from quaero.gateway.parts import Part
@@ -279,6 +281,69 @@ async def test_store_reads_grow_with_trees_not_with_viewers(
             await viewer.take()
 
     assert reads < 40
+
+
+async def test_those_far_behind_at_one_place_share_a_read_and_whoever_lets_go_misses_nothing(
+    live: Gateway, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(100):
+        await worker.log(job, f"more {n}")
+    monkeypatch.setattr(view, "REACH", 0)
+    monkeypatch.setattr(parts, "MAX_ENTRIES", 10)
+    reads = 0
+    read = live.store.stretches
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(*args, **kwargs)
+
+    monkeypatch.setattr(type(live.store), "stretches", lambda self, *args, **kwargs: counted(*args, **kwargs))
+    first = f"{live.store.incarnation}.{job.root_id}.0"
+
+    viewers = [await watch(live, job.id, cursor=first) for _ in range(20)]
+    await asyncio.gather(*(viewer.until("logs") for viewer in viewers))
+    assert reads <= 2  # one of them the tail's own
+    for viewer in viewers[:2]:
+        viewer.following.let_go()
+    for viewer in viewers:
+        await viewer.has(*range(1, 112))
+
+
+async def test_what_is_kept_no_more_is_a_gap_for_one_far_behind(
+    live: Gateway, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "REACH", 0)
+    read = live.store.stretches
+
+    async def trimmed(*args: Any, **kwargs: Any) -> Any:
+        return replace(await read(*args, **kwargs), oldest=5)
+
+    viewer = await watch(live, job.id, cursor=f"{live.store.incarnation}.{job.root_id}.0")
+    monkeypatch.setattr(type(live.store), "stretches", lambda self, *args, **kwargs: trimmed(*args, **kwargs))
+    gap = await viewer.until("gap")
+    assert (gap["from"], gap["to"]) == (1, 4)
+    viewer.at = 4
+    await viewer.has(*range(5, 12))
+
+
+async def test_an_end_waits_for_lines_that_were_recorded_before_it_and_not_read_yet(
+    gateway: Gateway, worker: Worker, job: Job
+) -> None:
+    running = asyncio.create_task(gateway.feed.run())
+    viewer = await watch(gateway, job.id)
+    await viewer.until("status")
+    running.cancel()
+    await asyncio.wait({running})
+
+    await worker.log(job, "the last line")
+    await worker.finish(job)
+    standing = await gateway.store.standing(job.id)
+    viewer.following._view.tell(standing)
+
+    assert standing is not None
+    assert standing.job.is_terminal
+    assert viewer.following.next_part() is None
 
 
 async def test_a_feed_that_breaks_sends_its_viewers_to_come_again(
