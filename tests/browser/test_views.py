@@ -72,7 +72,8 @@ def test_a_view_opens_without_trouble_and_can_be_used_by_everyone(
 
 @contextmanager
 def noted(page: Page) -> Iterator[list[str]]:
-    """The errors of a page, while it opens a view."""
+    """The errors of a page, while it opens a view, and not those that axe made in the one before."""
+    page.goto("about:blank")
     errors: list[str] = []
     listeners: dict[str, Callable[[Any], None]] = {
         "pageerror": lambda error: errors.append(str(error)),
