@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 def locked(path: Path) -> Iterator[None]:
     """Hold SQLite's write lock, as a foreign program would that knows nothing of our queue."""
     handle = apsw.Connection(str(path))
+    handle.set_busy_timeout(10_000)  # the engine may be in the midst of a write of its own
     handle.execute("begin immediate")
     try:
         yield
