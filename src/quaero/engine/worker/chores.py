@@ -1,4 +1,5 @@
-"""What every worker does now and then for all: sweep lapsed leases, end overdue trees, purge, fire schedules."""
+"""What every worker does now and then for all: sweep lapsed leases, make ready what is due, end overdue trees, purge,
+fire schedules."""
 
 import asyncio
 import logging
@@ -9,11 +10,13 @@ from quaero.domain.errors import StoreUnavailable
 from quaero.engine.lifecycle import removal, sweep, workers
 from quaero.engine.lifecycle.catalogue import readable, set_aside
 from quaero.engine.lifecycle.definitions import fire
+from quaero.engine.lifecycle.reserve import promote
 from quaero.engine.worker.catalogue import Catalogue
 from quaero.failpoints import failpoint
 from quaero.storage.port import Store
 
 log = logging.getLogger("quaero.chores")
+DUE_AT_ONCE = 1_000
 CLOSE_EVERY = 6  # sweeps between two looks for parents a bug left open
 
 
@@ -57,6 +60,8 @@ class Chores:
         failpoint("sweep.before")
         for lost, jobs in await self._store.write(workers.sweep_workers):
             log.warning("worker %d (process %d on %s) was lost: %d jobs returned", lost.id, lost.pid, lost.host, jobs)
+        while await self._store.write(promote, DUE_AT_ONCE) == DUE_AT_ONCE:  # where all is taken, nobody claims
+            pass
         if expired := await self._store.write(sweep.expire_trees):
             log.warning("%d trees were past their timeout", expired)
         if self._catalogue is not None:
