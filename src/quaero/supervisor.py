@@ -25,6 +25,7 @@ from quaero.settings import Settings
 RESTART_FIRST, RESTART_MOST = 0.2, 10.0
 STABLE_SECONDS = 10.0
 PATIENCE_LEAST = 5.0
+START_SECONDS = 60.0  # for a child to say that it is ready: a slow machine reads much before that
 MAX_NEWS = 20
 
 
@@ -138,25 +139,28 @@ class Supervisor:
         assert child.process is not None
         assert child.process.stdout is not None
         error = None
-        while line := await self._next_line(child, child.process.stdout):
+        patience = max(START_SECONDS, self._patience)
+        while line := await _next_line(child, child.process.stdout, patience):
             told = _decoded(line)
             if told.get("ready"):
+                patience = self._patience
                 child.news = []
                 if not ready.done():
                     ready.set_result(None)
             error = told.get("error", error)
         return error
 
-    async def _next_line(self, child: Child, source: asyncio.StreamReader) -> bytes:
-        """What a child says next, empty once it is gone. One that says nothing for too long is ended."""
-        while True:
-            try:
-                async with asyncio.timeout(self._patience):
-                    return await source.readline()
-            except TimeoutError:
-                assert child.process is not None
-                child.tell(Level.ERROR, f"the {child.role} has not answered for {self._patience:g} s; ending it")
-                child.process.kill()
+
+async def _next_line(child: Child, source: asyncio.StreamReader, patience: float) -> bytes:
+    """What a child says next, empty once it is gone. One that says nothing for so many seconds is ended."""
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                return await source.readline()
+        except TimeoutError:
+            assert child.process is not None
+            child.tell(Level.ERROR, f"the {child.role} has not answered for {patience:g} s; ending it")
+            child.process.kill()
 
 
 def _decoded(line: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.integration.program import CONFIG, Program
 TOP = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE_MS = 30_000  # an alarm for a busy machine, no promise
+PATIENCE_MS = 60_000  # an alarm for a busy machine, no promise
 expect.set_options(timeout=PATIENCE_MS)
 
 # Told by the page itself: what its policy refused, and what a probe did.

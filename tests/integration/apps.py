@@ -162,6 +162,13 @@ async def polite_neighbour(job: quaero.JobContext, seconds: float) -> None:
     await _pause(seconds)
 
 
+@app.job(kind="until_it_is_there", max_attempts=1)
+async def until_it_is_there(job: quaero.JobContext, path: str) -> None:
+    print("waiting for a file")
+    while not os.path.exists(path):
+        await _pause(0.02)
+
+
 # --- families
 
 

@@ -4,11 +4,19 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from tests.integration.program import COMMAND, CONFIG, Program, http, wait_for, without_privileges
 
-SLOW_GRACE = CONFIG.replace('grace = "1s"', 'grace = "60s"')
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Program]:
+    """A program that gives what runs a minute to end."""
+    program = Program(tmp_path, CONFIG.replace('grace = "1s"', 'grace = "60s"'))
+    yield program
+    program.close()
 
 
 def is_running(program: Program, job_id: str, words: str) -> bool:
@@ -16,19 +24,21 @@ def is_running(program: Program, job_id: str, words: str) -> bool:
     return words in program.run("logs", job_id).stdout
 
 
-def test_a_program_told_to_stop_lets_what_runs_end_and_begins_nothing_more(program: Program) -> None:
-    up, _ = program.up()
-    job_id = program.run("submit", "polite_neighbour", "--payload", '{"seconds": 0.8}').stdout.strip()
-    wait_for(lambda: program.json("show", job_id)["status"] == "running", "the job runs")
+def test_a_program_told_to_stop_lets_what_runs_end_and_begins_nothing_more(patient: Program, tmp_path: Path) -> None:
+    up, _ = patient.up()
+    end = tmp_path / "end"
+    job_id = patient.run("submit", "until_it_is_there", "--payload", f'{{"path": "{end}"}}').stdout.strip()
+    wait_for(lambda: is_running(patient, job_id, "waiting for a file"), "the job runs")
 
     up.send(signal.SIGTERM)
-    later = program.run("submit", "add").stdout.strip()
+    later = patient.run("submit", "add").stdout.strip()
+    end.touch()
 
     assert up.wait() == 0
-    assert program.json("show", job_id)["status"] == "completed"
-    assert program.json("show", later)["status"] == "pending"
-    assert not program.processes()
-    program.run("doctor")
+    assert patient.json("show", job_id)["status"] == "completed"
+    assert patient.json("show", later)["status"] == "pending"
+    assert not patient.processes()
+    patient.run("doctor")
 
 
 def test_what_does_not_end_within_the_grace_goes_back_without_costing_an_attempt(program: Program) -> None:
@@ -47,25 +57,21 @@ def test_what_does_not_end_within_the_grace_goes_back_without_costing_an_attempt
     program.run("doctor")
 
 
-def test_told_twice_it_ends_at_once(tmp_path: Path) -> None:
-    program = Program(tmp_path, SLOW_GRACE)
-    try:
-        up, _ = program.up()
-        job_id = program.run("submit", "ignores_cancel").stdout.strip()
-        wait_for(lambda: is_running(program, job_id, "not listening"), "the job runs")
+def test_told_twice_it_ends_at_once(patient: Program) -> None:
+    up, _ = patient.up()
+    job_id = patient.run("submit", "ignores_cancel").stdout.strip()
+    wait_for(lambda: is_running(patient, job_id, "not listening"), "the job runs")
 
-        up.send(signal.SIGTERM)
-        program.run("submit", "add")  # time enough to see that it goes on
-        assert up.process.poll() is None
-        up.send(signal.SIGTERM)
+    up.send(signal.SIGTERM)
+    patient.run("submit", "add")  # time enough to see that it goes on
+    assert up.process.poll() is None
+    up.send(signal.SIGTERM)
 
-        assert up.wait(15) == 0
-        job = program.json("show", job_id)
-        assert (job["status"], job["attempt"]) == ("pending", 0)
-        assert not program.processes()
-        program.run("doctor")
-    finally:
-        program.close()
+    assert up.wait(15) == 0
+    job = patient.json("show", job_id)
+    assert (job["status"], job["attempt"]) == ("pending", 0)
+    assert not patient.processes()
+    patient.run("doctor")
 
 
 def test_no_process_outlives_a_supervisor_that_was_killed(program: Program) -> None:
