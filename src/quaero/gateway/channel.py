@@ -23,19 +23,21 @@ def chunk(data: bytes) -> bytes:
 
 
 class Channel:
-    """One connection, while an answer on it is under way. `on_lost` is called once when the other side is gone.
+    """One connection, while an answer on it is under way. `on_lost` is called once when the other side is gone; before
+    it is set, `is_lost` tells.
 
     `write` takes a chunk; `is_full`: the other side takes less than it is sent, what is written now waits in memory.
     Both are looked up a thousand times in a row, so nothing stands between them and what they are.
     """
 
-    __slots__ = ("_flow", "_transport", "is_full", "on_lost", "write")
+    __slots__ = ("_flow", "_transport", "is_full", "is_lost", "on_lost", "write")
 
     def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
         self._transport = transport
         self._flow = flow
         self.write: Callable[[bytes], None] = transport.write
         self.is_full = flow.write_paused
+        self.is_lost = transport.is_closing()
         self.on_lost: Callable[[], None] | None = None
 
     async def drain(self) -> None:
@@ -60,7 +62,8 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {CHANNEL: self._open}  # type: ignore[dict-item]
 
     def _open(self) -> Channel:
-        self.transport.set_write_buffer_limits(high=FULL_BYTES)
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high=FULL_BYTES)
         self._channel = Channel(self.transport, self.flow)
         return self._channel
 
@@ -80,5 +83,7 @@ class Protocol(HttpToolsProtocol):
         """The other side is gone."""
         super().connection_lost(exc)
         channel, self._channel = self._channel, None
-        if channel is not None and channel.on_lost is not None:
-            channel.on_lost()
+        if channel is not None:
+            channel.is_lost = True
+            if channel.on_lost is not None:
+                channel.on_lost()

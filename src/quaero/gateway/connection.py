@@ -24,6 +24,7 @@ from quaero.gateway.subscription import Key, Subscription
 from quaero.gateway.topics import SubscriptionId, envelope, json_of
 
 SEND_SECONDS = 15.0
+HELD_SECONDS = 0.25  # between looks whether an end that is held back may be told
 MOST_SUBSCRIPTIONS = 256  # all tabs of a browser share one connection
 MOST_WAITING = 256  # answers to a client's own messages that it has not read
 _log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Connection:
         self._goodbye = ""
         self._failure: Exception | None = None
         self._held: dict[tuple[int, str, int], None] = {}
+        self._senders = 0  # messages that wait for room
+        self._one_by_one = asyncio.Lock()
         self._is_stirred = False
         self._asleep: asyncio.Future[None] | None = None
         self._asleep_until = 0.0
@@ -106,6 +109,7 @@ class Connection:
         """Tell nothing of this subscription any more."""
         self._subscriptions.pop(self._number_of.pop(subscription, 0), None)
         subscription.close()
+        self.advanced()  # an end may have waited for just this log
 
     def subscription(self, key: SubscriptionId) -> Subscription | None:
         """The subscription of this id."""
@@ -145,18 +149,17 @@ class Connection:
 
     def advanced(self) -> None:
         """A log has sent more of its lines: ends that waited for them may be told now."""
-        now = self._clock.monotonic()
-        held, self._held = self._held, {}
-        for key in held:
-            self._conflation.changed(key, now, 0.0, urgent=True)
-        if held:
+        if self._held:
             self._stir()
 
     def fail(self, subscription: Subscription, error: Exception) -> None:
         """A subscription cannot go on; unless it is the client's affair, neither can the connection."""
         if isinstance(error, QuaeroError) and not isinstance(error, StoreUnavailable):
-            self.refuse(error, subscription.ask.id)
-            self._drop(subscription)
+            try:
+                self.refuse(error, subscription.ask.id)
+                self._drop(subscription)
+            except TooEagerError as eager:
+                self._failure = eager
         else:
             self._failure = error
         self._stir()
@@ -181,22 +184,31 @@ class Connection:
         await self._write_due()
 
     async def send(self, text: str) -> None:
-        """Hand one message to the transport, waiting until it has room for it. Raises StuckError."""
-        if self._line.write(text):  # then it does not wait, and a timer would cost as much as the message
+        """Hand one message to the transport, waiting until it has room for it. Raises StuckError.
+
+        Messages leave in the order they came: an end is never told before lines that wait for room.
+        """
+        if not self._senders and self._line.write(text):  # a timer would cost as much as the message
             return
+        self._senders += 1
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with self._one_by_one, asyncio.timeout(SEND_SECONDS):
                 await self._transport({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise StuckError from None
+        finally:
+            self._senders -= 1
 
     async def _sleep(self) -> None:
         """Until there is something to write."""
         if not (self._is_stirred or self._waiting or self._goodbye or self._failure):
             self._asleep, self._asleep_until = asyncio.get_running_loop().create_future(), _FOR_EVER
+            now = self._clock.monotonic()
             due = self._conflation.next_due()
             if due is not None:
-                self._sleep_no_longer_than(due, self._clock.monotonic())
+                self._sleep_no_longer_than(due, now)
+            if self._held:  # a log that shows nothing of what comes says nothing either
+                self._sleep_no_longer_than(now + HELD_SECONDS, now)
             try:
                 await self._asleep
             finally:
@@ -258,8 +270,10 @@ class Connection:
 
     async def _write_due(self) -> None:
         by_number: dict[int, list[Key]] = {}
-        for key in self._conflation.take(self._clock.monotonic()):
-            if not self._is_early(key):
+        due = dict.fromkeys([*self._held, *self._conflation.take(self._clock.monotonic())])
+        self._held = {key: None for key in due if self._is_early(key)}
+        for key in due:
+            if key not in self._held:
                 by_number.setdefault(key[0], []).append(key[1:])
         for number, keys in by_number.items():
             subscription = self._subscriptions.get(number)
@@ -282,7 +296,4 @@ class Connection:
         if job is None or not job.is_terminal:
             return False
         head = log_head(job)
-        if not any(other.lacks(job.root_id, head) for other in self._subscriptions.values()):
-            return False
-        self._held[key] = None
-        return True
+        return any(other.lacks(job.root_id, head) for other in self._subscriptions.values())

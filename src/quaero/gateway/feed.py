@@ -118,9 +118,9 @@ class Feed:
         with tail.held():
             view = tail.view(scope)
             await view.ready.wait()
-            if tail.is_broken:
-                raise StoreUnavailable(f"the feed of tree {scope.root_id} broke off: try again")
             start = await self._start(tail, view, cursor, limit, closed_too)
+            if tail.is_broken:  # nobody would wake a viewer of it, and nobody would send it away
+                raise StoreUnavailable(f"the feed of tree {scope.root_id} broke off: try again")
             return self._begin(view, start)
 
     def follow_deleted(self, job_id: int, cursor: str) -> Following | None:
@@ -187,6 +187,8 @@ class Feed:
                 marks = await self._store.marks([root_id])
                 if not marks:
                     raise NotFound(f"there is no job {root_id}")
+                if tail is not None:
+                    await tail.close()
                 tail = self._tails[root_id] = Tail(
                     root_id,
                     marks[0].head,
@@ -220,6 +222,8 @@ class Feed:
                         heard = await self._older_changes(tail, position)
                         break
                     await tail.flushed()
+                if heard.to == position:  # the tree was deleted
+                    return
                 told = heard
 
     async def _older_changes(self, tail: Tail, after: int) -> Changes:
@@ -250,7 +254,7 @@ class Feed:
                 await view.tell_quiet(now, turns)
             for root_id, tail in list(self._tails.items()):
                 await tail.tell_quiet(now, turns)
-                if not tail.tidy(now):
+                if not tail.tidy(now) and self._tails.get(root_id) is tail:
                     del self._tails[root_id]
                     await tail.close()
             if self.pace.is_overloaded:

@@ -100,6 +100,13 @@ class Following:
         """Up to where it has looked at everything."""
         return self.place.position
 
+    def lacks(self, head: int) -> bool:
+        """Whether there is something to give, or may be, of the entries up to `head`."""
+        view, position = self._view, self.place.position
+        if position >= head:
+            return False
+        return bool(self._behind) or position < view.start or view.head < head or view.shows_any(position, head)
+
     @property
     def token(self) -> bytes:
         """The cursor of everything it has given out."""

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from quaero.clock import Clock
+from quaero.domain.errors import QuaeroError
 from quaero.domain.eta import Eta, Pace, estimate
 from quaero.domain.job import Job
 from quaero.domain.wirestate import wire_row
@@ -167,13 +168,20 @@ class Interest:
             self.stirred.set()
 
     async def _read(self, ids: list[int]) -> None:
+        for job_id in ids:  # what moves from here on, while it is read, is due again
+            self._due.pop(job_id, None)
+        try:
+            await self._renew(ids)
+        except QuaeroError:
+            self._due.update((job_id, None) for job_id in ids if job_id in self._rows)
+            raise
+
+    async def _renew(self, ids: list[int]) -> None:
         known = {row.job.id: row.job.version for row in self.rows(ids)}
         marks = await self._store.marks(ids)
         newer = [mark.id for mark in marks if mark.version > known.get(mark.id, mark.version)]
         jobs = await self._store.jobs_by_id(newer) if newer else []
         await self._learn_names(jobs)
-        for job_id in ids:
-            self._due.pop(job_id, None)
         for job in jobs:
             if job.id in self._rows:
                 self._row_of(job)

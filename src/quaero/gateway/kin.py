@@ -14,12 +14,22 @@ class Kin:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._parents: dict[int, int | None] = {}
+        self._learners = 0
 
     async def learn(self, ids: Iterable[int], *, up_to: int | None = None) -> None:
-        """Know the parents of these jobs; with `up_to` also theirs, up to that job."""
-        wanted = set(ids)
-        if len(self._parents) > MOST:
+        """Know the parents of these jobs; with `up_to` also theirs, up to that job.
+
+        They are known until the caller waits for something else.
+        """
+        if len(self._parents) > MOST and not self._learners:  # nobody else is half way through
             self._parents.clear()
+        self._learners += 1
+        try:
+            await self._learn(set(ids), up_to)
+        finally:
+            self._learners -= 1
+
+    async def _learn(self, wanted: set[int], up_to: int | None) -> None:
         while wanted:
             missing = wanted.difference(self._parents)
             if missing:

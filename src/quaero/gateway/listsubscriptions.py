@@ -115,10 +115,11 @@ class RootsSubscription(ListSubscription):
             return [], {}
         arrived = list(self._arrived)
         jobs = [job for job in await self.plane.store.jobs_by_id(sorted(arrived)) if matches(self.where, job)]
+        self.make_room(len(jobs))
+        rows = await self.take(jobs)
         for job_id in arrived:
             self._arrived.pop(job_id, None)
-        self.make_room(len(jobs))
-        return await self.take(jobs), {}
+        return rows, {}
 
     def close(self) -> None:
         """Follow nothing any more."""

@@ -65,7 +65,7 @@ class LogSubscription(Subscription):
     def lacks(self, root_id: int, head: int) -> bool:
         """Whether its client follows this tree and does not have everything up to `head` yet."""
         following = self._following
-        return following is not None and root_id == self._root_id and following.position < head
+        return following is not None and root_id == self._root_id and following.lacks(head)
 
     def close(self) -> None:
         """Follow nothing any more."""

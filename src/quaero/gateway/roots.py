@@ -46,13 +46,15 @@ class Roots:
         self._due: dict[int, None] = {}
         self._rows: OrderedDict[int, Row] = OrderedDict()
         self._born_after = 0
+        self._beginning = asyncio.Lock()
 
     async def follow(self, watcher: RootWatcher) -> None:
         """Tell it of every root that moves from now on."""
-        if not self._watchers:
-            await self._begin()
-        self._watchers.add(watcher)
-        self._wanted.set()
+        async with self._beginning:  # who begins again forgets what the one just before was to be told
+            if not self._watchers:
+                await self._begin()
+            self._watchers.add(watcher)
+            self._wanted.set()
 
     def leave(self, watcher: RootWatcher) -> None:
         """Tell it no more."""

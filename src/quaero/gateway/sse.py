@@ -6,8 +6,8 @@ in the stream. One exception is wanted: 204 stops a browser that comes back to t
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import msgspec
 from starlette.types import Send
@@ -106,6 +106,8 @@ class EventStream:
                 self._channel.abort()
 
     async def _serve(self) -> None:
+        if self._channel.is_lost:  # while the feed was opened
+            return
         self._channel.on_lost = self.close
         self._channel.write(chunk(b"retry: %d\nid: %s\ndata:\n\n" % (RETRY_MS, self._following.token)))
         self._following.on_news = self._push
@@ -127,16 +129,16 @@ class EventStream:
             self._end()
         elif channel.is_full:
             following.let_go()
-            self._go_on_after(self._drain())
+            self._go_on_after(self._drain)
         elif following.is_behind:
-            self._go_on_after(following.catch_up())
+            self._go_on_after(following.catch_up)
         else:
             following.fall_in(channel)
 
-    def _go_on_after(self, waiting: Coroutine[Any, Any, None]) -> None:
+    def _go_on_after(self, wait: Callable[[], Awaitable[None]]) -> None:
         async def work() -> None:
             try:
-                await waiting
+                await wait()
             except (TimeoutError, StoreUnavailable):
                 self.close()  # it comes again, and loses nothing
             except Exception:

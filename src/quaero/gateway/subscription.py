@@ -89,6 +89,7 @@ class RowSubscription(Subscription):
         self.shown: dict[int, None] = {}
         self._asked: dict[int, None] = {}
         self._gone: dict[int, None] = {}
+        self._untold: dict[int, str] = {}  # shown, and not told yet
 
     # --- told by the interest
 
@@ -127,10 +128,15 @@ class RowSubscription(Subscription):
 
     async def frames(self, keys: Sequence[Key]) -> list[str]:
         """Changed rows in their style; one snapshot of what came, what left, and changed rows without a style."""
-        fresh, parts = await self.news(keys)
-        told = {row.job.id: row for row in await self._take_asked()}
+        came, parts = await self.news(keys)
+        self._untold.update((row.job.id, CREATED) for row in came)
+        self._untold.update((row.job.id, ROW) for row in await self._take_asked())
         for row in self.plane.interest.rows(job_id for kind, job_id in keys if kind == CRAWL):
             await self.plane.interest.learn_page(row)
+        untold, self._untold = self._untold, {}  # the store was read: what is told now is told
+        fresh = list(self.plane.interest.rows(job_id for job_id, kind in untold.items() if kind == CREATED))
+        asked = (job_id for job_id, kind in untold.items() if kind == ROW)
+        told = {row.job.id: row for row in self.plane.interest.rows(asked)}
         changed = [
             (kind, row) for kind, job_id in keys if job_id in self.shown for row in self.plane.interest.rows([job_id])
         ]
@@ -209,6 +215,7 @@ class RowSubscription(Subscription):
         self.plane.interest.unwatch(self, ids)
         for job_id in ids:
             del self.shown[job_id]
+            self._untold.pop(job_id, None)
             if self.style is not None:
                 self.style.forget(job_id)
 

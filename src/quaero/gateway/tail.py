@@ -8,7 +8,6 @@ costs: at least the batch interval apart, at most a second; a terminal change is
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,11 +159,12 @@ class Tail:
     async def _run(self) -> None:
         while True:
             await self._dirty.wait()
-            began, spent = self._clock.monotonic(), time.thread_time()
+            began = self._clock.monotonic()
             self._dirty.clear()
             self._urgent.clear()
             try:
-                await self._flush()
+                with self._pace.flush(self.root_id):
+                    await self._flush()
             except StoreUnavailable as error:
                 log.warning("viewers of %s wait: %s", self.root_id, error)
                 self._dirty.set()
@@ -172,8 +172,7 @@ class Tail:
                 log.exception("the feed of tree %s broke off; its viewers come again", self.root_id)
                 self._break_off()
                 return
-            interval = self._pace.after(self.root_id, time.thread_time() - spent)
-            await self._pause(began + interval - self._clock.monotonic())
+            await self._pause(began + self._pace.interval - self._clock.monotonic())
 
     def _break_off(self) -> None:
         self.is_broken = True

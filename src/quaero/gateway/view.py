@@ -125,6 +125,18 @@ class View:
             return found[-1]
         return found[bisect_right(found, at, key=lambda cut: cut.to)]
 
+    def shows_any(self, after: int, upto: int) -> bool:
+        """Whether there are entries beyond a position not before `start`, up to one not beyond `head`."""
+        while after < upto:
+            cut = self.next_cut(after)
+            if cut is None:
+                return False
+            first = bisect_right(cut.seqs, after)
+            if first < len(cut.seqs):
+                return cut.seqs[first] <= upto
+            after = cut.to
+        return False
+
     def start_of_last(self, n: int) -> int | None:
         """The position before the last `n` entries, None if the view does not reach back so far."""
         if not n:

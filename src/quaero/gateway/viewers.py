@@ -31,6 +31,7 @@ class Viewers:
         self._all: set[Viewer] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
+        self._retry_ms: Iterator[int] | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -44,6 +45,8 @@ class Viewers:
         """Know a viewer for the length of a block."""
         self._all.add(viewer)
         self._none_left.clear()
+        if self._retry_ms is not None:
+            viewer.leave(next(self._retry_ms))
         try:
             yield
         finally:
@@ -52,7 +55,8 @@ class Viewers:
                 self._none_left.set()
 
     def send_away(self, retry_ms: Iterator[int]) -> None:
-        """Ask everybody to leave, each with the next delay."""
+        """Ask everybody to leave, each with the next delay; so is whoever still comes."""
+        self._retry_ms = retry_ms
         for viewer in list(self._all):
             viewer.leave(next(retry_ms))
 

@@ -1,13 +1,14 @@
 """Parts are cut to a bounded size, join without a hole, and nothing in them can pretend to be a field of the stream."""
 
 import re
+from contextlib import ExitStack
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quaero.clock import SystemClock
+from quaero.clock import Clock, SystemClock
 from quaero.domain.entries import Entry, Originator
 from quaero.domain.wire import wire_entry
 from quaero.gateway.answers import encode
@@ -73,32 +74,73 @@ def test_a_jobs_own_fields_are_never_taken_for_a_change_of_status() -> None:
     assert wire_entry(entry, in_parent=True).message == "mine"
 
 
+class Meter:
+    """What the thread has spent, as a test says."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.spent = 100.0
+        self.pace = Pace(clock or SystemClock(), 0.15, lambda: self.spent)
+
+    def flush(self, root_id: int, cost: float) -> float:
+        """A flush of a tree that nothing else goes on beside; the interval after it."""
+        with self.pace.flush(root_id):
+            self.spent += cost
+        return self.pace.interval
+
+
 @pytest.mark.parametrize(("cost", "interval"), [(0.001, 0.15), (0.3, 0.5), (5.0, SLOWEST)])
 def test_the_pace_follows_the_cost_within_its_bounds(cost: float, interval: float) -> None:
-    assert Pace(SystemClock(), 0.15).after(1, cost) == pytest.approx(interval)
+    assert Meter().flush(1, cost) == pytest.approx(interval)
 
 
 def test_busy_trees_share_what_there_is() -> None:
+    meter = Meter()
+    meter.flush(1, 0.2)
+    assert meter.flush(2, 0.2) == pytest.approx(2 * 0.2 / 0.6)
+
+
+@pytest.mark.anyio
+async def test_flushes_side_by_side_cost_together_what_was_spent() -> None:
     clock = FakeClock()
-    pace = Pace(clock, 0.15)
-    pace.after(1, 0.2)
-    assert pace.after(2, 0.2) == pytest.approx(2 * 0.2 / 0.6)
+    meter = Meter(clock)
+
+    for _ in range(20):
+        with ExitStack() as under_way:
+            for root_id in range(50):
+                under_way.enter_context(meter.pace.flush(root_id))
+            meter.spent += 0.05
+        assert meter.pace.interval == pytest.approx(0.15)
+        await clock.advance(1)
+
+    assert not meter.pace.is_overloaded
 
 
-async def _overload(pace: Pace, clock: FakeClock, seconds: int) -> None:
+async def _overload(meter: Meter, clock: FakeClock, seconds: int) -> None:
     for _ in range(seconds):
-        pace.after(1, 1.5)
+        meter.flush(1, 1.5)
         await clock.advance(1)
 
 
 @pytest.mark.anyio
 async def test_too_much_for_a_while_is_an_overload_and_ends_with_it() -> None:
     clock = FakeClock()
-    pace = Pace(clock, 0.15)
+    meter = Meter(clock)
 
-    await _overload(pace, clock, 4)
-    assert not pace.is_overloaded
-    await _overload(pace, clock, 3)
-    assert pace.is_overloaded
-    pace.after(1, 0.01)
-    assert not pace.is_overloaded
+    await _overload(meter, clock, 4)
+    assert not meter.pace.is_overloaded
+    await _overload(meter, clock, 3)
+    assert meter.pace.is_overloaded
+    meter.flush(1, 0.01)
+    assert not meter.pace.is_overloaded
+
+
+@pytest.mark.anyio
+async def test_an_overload_ends_when_there_is_nothing_left_to_flush() -> None:
+    clock = FakeClock()
+    meter = Meter(clock)
+    await _overload(meter, clock, 7)
+    assert meter.pace.is_overloaded
+
+    await clock.advance(3)
+
+    assert not meter.pace.is_overloaded
