@@ -5,6 +5,7 @@ Nothing here is skipped: where PgBouncer is missing, `make chaos` installs it or
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,6 +28,7 @@ from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.postgres.greeting import greet
 
 pytestmark = pytest.mark.anyio
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "grow-to-postgresql.md"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,16 @@ class TestStoreThroughPgBouncer(Contract):
 
     def url(self, folder: Path) -> str:
         return self.pooler.through(super().url(folder))
+
+
+def test_it_starts_with_what_the_how_to_says(url: str) -> None:
+    [said] = re.findall(r"\[pgbouncer\]\n(.*?)```", HOW_TO.read_text(), re.S)
+    pooler = Pooler(said)
+    try:
+        with psycopg.connect(pooler.through(url)) as db:
+            assert db.execute("select 1").fetchall() == [(1,)]
+    finally:
+        pooler.close()
 
 
 def test_a_pooler_is_noticed(url: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from quaero.cli.main import COMMANDS
+from quaero.domain.errors import InvalidInput
 from quaero.gateway.application import ROUTES
 from quaero.settings import Settings, describe
 
@@ -51,3 +52,27 @@ def test_supervisors_are_more_patient_than_a_worker_that_drains() -> None:
     ]
 
     assert max(patience) > grace
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "systemd").iterdir()), ids=lambda path: path.name)
+def test_a_service_waits_for_a_database_that_is_away_and_not_for_a_mistake(path: Path) -> None:
+    unit = path.read_text()
+
+    assert "\nStartLimitIntervalSec=0\n" in unit.partition("[Service]")[0]
+    assert "\nRestart=on-failure\n" in unit
+    assert re.search(r"^RestartPreventExitStatus=(.*)$", unit, re.M)[1].split()[0] == str(InvalidInput.exit_code)  # type: ignore[index]
+
+
+def test_where_a_worker_is_the_first_process_another_one_reaps_what_its_jobs_leave_behind() -> None:
+    compose, manifest = (DEPLOY / "compose.yaml").read_text(), (DEPLOY / "kubernetes" / "quaero.yaml").read_text()
+    [worker] = [part for part in manifest.split("\n---\n") if 'args: ["work"]' in part]
+
+    assert "\n  init: true\n" in compose.partition("\nservices:")[0]
+    assert "\n      shareProcessNamespace: true" in worker
+
+
+def test_no_value_of_pgbouncers_configuration_is_followed_by_a_comment() -> None:
+    """It takes everything behind the sign for the value, and does not start."""
+    [text] = re.findall(r"```ini\n(.*?)```", (DEPLOY.parent / "docs/how-to/grow-to-postgresql.md").read_text(), re.S)
+
+    assert not [line for line in text.splitlines() if re.match(r"[^;#].*[;#]", line)]

@@ -37,6 +37,10 @@ def translated(name: str) -> Iterator[None]:
         raise StoreLocked(f"{name}: held by others for too long ({_line(error)})") from error
     except (errors.DataCorrupted, errors.IndexCorrupted, errors.UndefinedTable, errors.UndefinedColumn) as error:
         raise StoreUnsafe(f"{name} is not a whole Quaero store ({_line(error)})") from error
+    except (errors.DuplicateTable, errors.DuplicateObject, errors.DuplicateFunction) as error:
+        raise StoreUnsafe(f"{name} holds what another program made: name an empty database ({_line(error)})") from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise StoreUnavailable(f"{name} takes no writes: a standby, or set to read only ({_line(error)})") from error
     except errors.InsufficientPrivilege as error:
         raise StoreUnavailable(f"{name}: this role may not do that ({_line(error)})") from error
     except (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout) as error:

@@ -38,7 +38,8 @@ from quaero.storage.trail import Trail
 log = logging.getLogger("quaero.storage")
 PATIENCE_SECONDS = 8.0  # how long a server that is gone is waited for
 MOST_RUNS = 50
-LOST = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout)  # the latter: we stood still, and go on
+# we stood still, and go on; or the server was made a standby, and the next connection may find the one in its place
+LOST = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout, errors.ReadOnlySqlTransaction)
 COLLISIONS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 
 # Plans are steered away from whole tables: with yesterday's statistics a join by a list of ids looks like one of them.
@@ -141,6 +142,9 @@ class PostgresWriter:
                 ledger.settle()
                 failpoint("commit.before")
                 ((number,),) = db.rows("select pg_current_xact_id_if_assigned()::text")
+        except errors.ReadOnlySqlTransaction:
+            db.close()
+            raise
         except BaseException:
             self._roll_back(db)
             raise
@@ -172,7 +176,10 @@ class PostgresWriter:
         for run in range(1_000):
             with contextlib.suppress(psycopg.OperationalError):
                 self._db = PostgresConnection(self.url)
-                ((status,),) = self._db.rows("select pg_xact_status(cast(? as xid8))", (number,))
+                try:
+                    ((status,),) = self._db.rows("select pg_xact_status(cast(? as xid8))", (number,))
+                except errors.InvalidParameterValue:  # a number still to come: a standby took over that never saw it
+                    return "aborted"
                 if status != "in progress":
                     return str(status)
             if time.monotonic() >= give_up:
