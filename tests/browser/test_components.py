@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.clients.packages import installed
 from tests.integration.program import CONFIG, Program
-from tests.integration.test_streams import submit
+from tests.integration.test_streams import generate
 
 from quaero.gateway.auth.refusing import CSP
 
@@ -57,7 +57,7 @@ def embed(page: Page, address: str, *parts: str) -> list[str]:
 
 def test_a_job_log_is_followed_to_its_end_and_told_by_level(program: Program, page: Page) -> None:
     _, address = program.up()
-    job_id = submit(address, worker_count=2, log_count=40, log_delay_ms=20)
+    job_id = generate(address, worker_count=2, log_count=40, log_delay_ms=20)
 
     complaints = embed(
         page, address, PART.format(component="jobLogs", given=f'data-job-id="{job_id}" data-level="debug"')

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.integration.program import CONFIG, Program
-from tests.integration.test_streams import gateways, incarnation, submit
+from tests.integration.test_streams import gateways, generate, incarnation
 
 FOLLOW = """([path]) => {
   Object.assign(window, { seqs: [], gaps: [], at: 0, opens: 0, ended: false });
@@ -44,7 +44,7 @@ def bare_page(browser: Browser) -> Iterator[Page]:
 
 def test_a_native_event_source_sees_every_line_once_and_stops_at_the_end(program: Program, bare_page: Page) -> None:
     _, address = program.up()
-    job_id = submit(address, worker_count=6, log_count=120, log_delay_ms=50)
+    job_id = generate(address, worker_count=6, log_count=120, log_delay_ms=50)
     bare_page.goto(f"{address}/api/health")
     tree = f"{incarnation(address)}.{job_id}"
     path = f"/api/jobs/{job_id}/logs/stream?level=debug&cursor={tree}."

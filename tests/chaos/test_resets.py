@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.chaos.test_streams import descriptors, resident
 from tests.integration.program import CONFIG, Program, http, wait_for
-from tests.integration.test_streams import gateways, submit
+from tests.integration.test_streams import gateways, generate
 
 pytestmark = pytest.mark.anyio
 RESETS = int(os.environ.get("RESETS", "5000"))
@@ -90,7 +90,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 async def test_those_who_connect_and_reset_leave_nothing(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     _, address = program.up()
     rng = random.Random(SEED)
-    job_id = submit(address, worker_count=4, log_count=100_000, log_delay_ms=20)
+    job_id = generate(address, worker_count=4, log_count=100_000, log_delay_ms=20)
     [gateway] = gateways(program)
     await resets(address, job_id, RESETS // 10, rng)  # what is made once and kept is made now
     wait_for(lambda: viewers(address) == 0, "the first are forgotten")

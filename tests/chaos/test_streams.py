@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from tests.integration.program import CONFIG, Program, wait_for
 from tests.integration.reading import Reader, cutting_proxy, stored_entries
-from tests.integration.test_streams import end_one, gateways, incarnation, submit
+from tests.integration.test_streams import end_one, gateways, generate, incarnation
 
 pytestmark = pytest.mark.anyio
 LINES = int(os.environ.get("STREAM_LINES", "200000"))
@@ -51,7 +51,9 @@ async def test_a_thousand_reconnects_lose_and_double_nothing(
 ) -> None:
     address = start(program)
     rng = random.Random(SEED)
-    job_id = submit(address, worker_count=LINES // LINES_EACH, log_count=LINES_EACH, log_delay_ms=60, failure_rate=0.1)
+    job_id = generate(
+        address, worker_count=LINES // LINES_EACH, log_count=LINES_EACH, log_delay_ms=60, failure_rate=0.1
+    )
     first = f"{incarnation(address)}.{job_id}.0"
     async with cutting_proxy(address, rng, 400_000) as proxy, aiohttp.ClientSession() as session:
         readers = [
@@ -89,7 +91,7 @@ async def disturb(program: Program, rng: random.Random) -> None:
 
 async def test_a_storm_of_viewers_is_in_sync_soon(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     address = start(program)
-    job_id = submit(address, worker_count=20, log_count=2_000, log_delay_ms=50)
+    job_id = generate(address, worker_count=20, log_count=2_000, log_delay_ms=50)
     cursor = f"{incarnation(address)}.{job_id}.1"
     for pid in gateways(program):
         os.kill(pid, signal.SIGKILL)
@@ -142,7 +144,7 @@ async def test_viewers_that_never_read_cost_little_and_lose_nothing(
     program = Program(tmp_path, SERVER.replace("gateways = 2", "gateways = 1"), store_url)
     try:
         address = start(program)
-        job_id = submit(address, worker_count=40, log_count=2_000, log_delay_ms=15)
+        job_id = generate(address, worker_count=40, log_count=2_000, log_delay_ms=15)
         first = f"{incarnation(address)}.{job_id}.0"
         host, _, port = address.removeprefix("http://").partition(":")
         [pid] = gateways(program)

@@ -225,3 +225,10 @@ def http(method: str, url: str, body: Any = None) -> tuple[int, Any]:
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, json.loads(refused.read())
+
+
+def submit(address: str, kind: str, payload: Mapping[str, Any] | None = None, **fields: Any) -> str:
+    """The id of a new job of a server, without what a command costs."""
+    status, job = http("POST", f"{address}/api/jobs", {"kind": kind, "payload": payload or {}, **fields})
+    assert status == 201, job
+    return str(job["id"])

@@ -29,7 +29,7 @@ import requests_sse
 from tests.clients.packages import installed
 from tests.integration.program import PATIENCE, Program, http, wait_for
 from tests.integration.reading import stored_entries
-from tests.integration.test_streams import gateways, incarnation, submit
+from tests.integration.test_streams import gateways, generate, incarnation
 from tests.unit.ui.test_modules import NODE
 
 TALKATIVE = {"worker_count": 6, "log_count": 10_000, "log_delay_ms": 20}
@@ -188,7 +188,7 @@ class Follower(threading.Thread):
 
 def test_public_clients_see_every_line_once_whatever_becomes_of_the_gateway(program: Program, packages: Path) -> None:
     _, address = program.up()
-    job_id = submit(address, **TALKATIVE)
+    job_id = generate(address, **TALKATIVE)
     first = f"{incarnation(address)}.{job_id}.0"
     stream = f"{address}/api/jobs/{job_id}/logs/stream?level="
 

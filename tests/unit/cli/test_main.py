@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,16 +121,14 @@ def test_a_store_that_is_not_one_is_trouble_and_exit_4(quaero: Quaero, tmp_path:
 
 def test_the_version_comes_fast_and_without_anything_heavy() -> None:
     env = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
-    timed = []
-    for _ in range(3):
-        start = time.perf_counter()
-        shown = subprocess.run([*PROGRAM, "--version"], env=env, capture_output=True, text=True, check=True).stdout
-        timed.append(time.perf_counter() - start)
+    before = os.times()
+    shown = subprocess.run([*PROGRAM, "--version"], env=env, capture_output=True, text=True, check=True).stdout
+    after = os.times()
     bare = "import sys; from quaero.cli.main import run; run(['--version']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", bare], env=env, capture_output=True, text=True, check=True).stdout
 
     assert shown == f"quaero {package.__version__}\n"
-    assert min(timed) < 1.0
+    assert after.children_user - before.children_user < 0.5  # of the processor: whatever else it has to do
     assert not {"apsw", "rich", "starlette", "uvicorn", "msgspec", "asyncio"} & set(loaded.split())
 
 

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from pathlib import Path
 from quaero.storage.sqlite import connect
 from quaero.storage.turnstile import Turnstile
 path = Path(sys.argv[1])
-db, turnstile = connect(path), Turnstile(path)
+db, turnstile = connect(path), Turnstile(path, patience=60)
 db.run("pragma synchronous = normal")  # never waits for the disk: as greedy as a writer can be
 n = 0
 while True:
@@ -40,20 +39,26 @@ while True:
 """
 
 SMALL = """
-import sys, time
+import sys
 from pathlib import Path
 from quaero.storage.sqlite import connect
 from quaero.storage.turnstile import Turnstile
 path = Path(sys.argv[1])
-db, turnstile = connect(path), Turnstile(path)
-end = time.monotonic() + 3
-while time.monotonic() < end:
-    begun = time.monotonic()
+db, turnstile = connect(path), Turnstile(path, patience=60)
+take, before = turnstile._write.take, 0
+def turns():
+    return db.rows("select max(n) / 200 from big")[0][0]
+def second_in_line(until):
+    global before
+    before = turns()
+    return take(until)
+turnstile._write.take = second_in_line
+for _ in range(50):
     with turnstile:
         db.run("begin immediate")
+        print(turns() - before, flush=True)
         db.run("insert into small values(1)")
         db.run("commit")
-    print(time.monotonic() - begun, flush=True)
 """
 
 
@@ -77,10 +82,9 @@ def test_small_writes_beside_a_saturated_writer_are_not_kept_waiting(tmp_path: P
                 told, _ = small.communicate(timeout=PATIENCE)
         finally:
             busy.kill()
-    waits = [float(line) for line in told.split()]
-    assert len(waits) >= 20
-    assert statistics.median(waits) < 0.05
-    assert max(waits) < 1.0  # without a queue: seconds, and half of them
+    turns_of_the_other = [int(line) for line in told.split()]
+    assert len(turns_of_the_other) == 50
+    assert max(turns_of_the_other) <= 1  # the one that was under way
     db.handle.close()
 
 
@@ -191,11 +195,13 @@ def test_a_stopped_process_that_holds_a_lock_keeps_nobody_out_for_good(
     with turnstile:
         waited = time.monotonic() - begun
     begun = time.monotonic()
-    with turnstile:
-        waited_again = time.monotonic() - begun
+    for _ in range(100):
+        with turnstile:
+            pass
+    waited_again = time.monotonic() - begun
 
     assert 0.2 <= waited < PATIENCE
-    assert waited_again < 0.2  # the first wait goes on: there is no second one
+    assert waited_again < 100 * 0.2 / 2  # the first wait goes on: there is no second one
     turnstile.close()
 
 

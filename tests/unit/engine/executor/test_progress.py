@@ -1,5 +1,6 @@
 """Progress and counters: absolute, conflated, and whole at the end."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -37,18 +38,18 @@ def test_progress_is_told_at_most_ten_times_a_second(start: Start) -> None:
         async def moves(job):
             began = time.monotonic()
             n = 0
-            while time.monotonic() < began + 0.55:
+            while (took := time.monotonic() - began) < 0.3:
                 n += 1
                 job.progress(n)
                 await asyncio.sleep(0.001)
-            return n
+            return n, took
     """)
 
     driver.run("moves")
-    steps = int(driver.ended().result)
+    steps, took = json.loads(driver.ended().result)
 
     told = driver.of(Progressed)
-    assert 2 <= len(told) <= 8
+    assert len(told) <= 10 * took + 2  # the first at once, the last with the end
     assert told[-1].current == steps
 
 
