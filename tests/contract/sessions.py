@@ -66,18 +66,18 @@ class Table:
     """A store with three sessions, each with a worker."""
 
     def __init__(self, url: str, stores: list[SqlStore], bench: Bench, hands: list[Hand]) -> None:
-        self.stores, self.bench, self.hands = stores, bench, hands
+        self.url, self.stores, self.bench, self.hands = url, stores, bench, hands
         self._eye = PostgresConnection(url)
 
     async def hold(self, n: int, script: Callable[[Any], Any]) -> Held:
         """Session `n` runs a script and does not commit."""
         return await Held(self.stores[n], script).written()
 
-    async def waits(self, task: "asyncio.Future[Any]") -> None:
-        """Wait until a session waits for a lock; what it works for is not done."""
+    async def waits(self, task: "asyncio.Future[Any]", sessions: int = 1) -> None:
+        """Wait until so many sessions wait for locks; what the last one works for is not done."""
         sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
         async with asyncio.timeout(PATIENCE):
-            while await asyncio.to_thread(self._eye.rows, sql) == [(0,)]:
+            while (await asyncio.to_thread(self._eye.rows, sql))[0][0] < sessions:
                 await asyncio.sleep(0)
         assert not task.done()
 

@@ -6,7 +6,9 @@ import psycopg
 import pytest
 from tests import postgres
 
+from quaero.domain.errors import Conflict
 from quaero.domain.facts import How
+from quaero.storage.port import Ledger
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 
@@ -57,6 +59,21 @@ async def test_a_job_that_came_back_is_not_passed_by_for_longer_than_a_second(be
 
     assert [job.id for job in passed_by] == children[10:20]
     assert [job.id for job in then] == [first[0].id, *children[20:29]]
+
+
+async def test_what_a_claim_took_that_was_undone_is_taken_next(bench: Bench) -> None:
+    _, children = await bench.family(60)
+    first = await bench.hand.take(10)
+
+    def take_and_fail(ledger: Ledger) -> None:
+        assert len(bench.hand.taking(10)(ledger)) == 10
+        raise Conflict("undone")
+
+    with pytest.raises(Conflict):
+        await bench.store.write(take_and_fail)
+    then = await bench.hand.take(10)
+
+    assert [job.id for job in first + then] == children[:20]
 
 
 async def test_a_claim_that_comes_out_short_looks_at_the_front_at_once(bench: Bench) -> None:

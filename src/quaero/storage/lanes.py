@@ -1,7 +1,7 @@
 """Lanes and limits of one transaction: where ready jobs queue, and how many may be in use at once."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Set
 from typing import Any
 
 from quaero.domain.facts import Limit
@@ -167,8 +167,8 @@ class Lanes:
             self._new_lanes = {}
 
     def _save_ready(self) -> None:
-        self._queue_again([lane_id for lane_id, n in self.ready.items() if n > 0])
         moved = [(n, lane_id) for lane_id, n in sorted(self.ready.items()) if n]
+        self._queue_again({lane_id for n, lane_id in moved if n > 0}, self.served.keys() | {i for _, i in moved})
         self.ready.clear()
         if moved:
             self._db.run_many("update lane set n_ready = n_ready + ? where id = ?", moved)
@@ -177,17 +177,15 @@ class Lanes:
             self._db.run_many("update lane set turn = ? where id = ?", turns)
             self.served = {}
 
-    def _queue_again(self, growing: list[int]) -> None:
-        """Give a place to those of these lanes in which nothing was ready."""
-        if not growing:
+    def _queue_again(self, growing: set[int], every: Set[int]) -> None:
+        """Give a place to those of these lanes in which nothing was ready. `every` lane that moves is held first."""
+        looked_at = every if self._locks.are_shared and len(every) > 1 else growing
+        if not looked_at:
             return
-        empty = self._db.rows(
-            f"select id, root_id, priority from lane where n_ready = 0 and {self._db.member('id')}",
-            (self._db.array(growing),),
-        )
         turns = [
-            (self._rotation.place(tree_of(root, i), priority, self._passed.at(priority)), i)
-            for i, root, priority in empty
+            (self._rotation.place(tree_of(root, lane_id), priority, self._passed.at(priority)), lane_id)
+            for lane_id, root, priority, n_ready in self._locks.lanes("id, root_id, priority, n_ready", looked_at)
+            if not n_ready and lane_id in growing
         ]
         if turns:
             self._db.run_many("update lane set turn = ?, rests_on = null where id = ?", turns)
@@ -198,8 +196,8 @@ class Lanes:
         moved = {i: n for i, n in self.uses.items() if n or i in taken} | {i: self.uses.get(i, 0) for i in due}
         self.uses.clear()
         self._taken = set()
-        if looked_at := self.resting.limits:
-            self._locks.hold_limits(looked_at.union(moved))
+        if concerned := self.resting.limits.union(moved):
+            self._locks.hold_limits(concerned)
         if moved:
             self._db.run_many(
                 "update limits set in_use = in_use + ?,"

@@ -59,7 +59,9 @@ class SqlLedger(LeafMap):
         self.rng = rng
         self.child_level = child_level
         self.find = SqlLookup(db, self)
-        self._claims = Claims(db, self, trail or Trail())
+        self._trail = trail or Trail()
+        self._trail.begin()
+        self._claims = Claims(db, self, self._trail)
         self.queues = Lanes(db, now, locks, self._new, rotation or Rotation())
         self._extras = Extras(db, now, writer)
         self.scattered = scattered or Scattered()
@@ -248,6 +250,11 @@ class SqlLedger(LeafMap):
         """Right before the commit: move the rows that every writer's commit moves."""
         with self.db.together():
             self.queues.settle()
+
+    def remember(self) -> None:
+        """After the commit: what is of use to the next transactions."""
+        super().remember()
+        self._trail.keep()
 
     def release(self) -> None:
         """Let go of everything, so that nothing of a transaction waits for the garbage collector: its parts know it."""

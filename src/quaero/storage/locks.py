@@ -51,6 +51,9 @@ class Locks(Protocol):
     def hold_limits(self, limits: Iterable[int]) -> None:
         """Let nobody else change these limits, or what is ready or rests under them, until the commit."""
 
+    def lanes(self, columns: str, ids: Iterable[int]) -> list[Row]:
+        """These lanes' rows, held."""
+
     def alone(self, root_id: int) -> None:
         """Keep others from reserving in this tree until the commit."""
 
@@ -110,6 +113,10 @@ class WholeStore:
 
     def hold_limits(self, limits: Iterable[int]) -> None:
         """Nobody does."""
+
+    def lanes(self, columns: str, ids: Iterable[int]) -> list[Row]:
+        """Their rows."""
+        return self._db.rows(f"select {columns} from lane where {self._db.member('id')}", (self._db.array(ids),))
 
     def alone(self, root_id: int) -> None:
         """We are."""

@@ -14,28 +14,39 @@ WORTH = 20  # times as long as the last one took
 
 
 class Trail:
-    """Positions by lane, of one process, between its transactions."""
+    """Positions by lane, of one process, between its transactions; what one took that is undone was not taken."""
 
     def __init__(self) -> None:
         self._at: dict[int, int] = {}
+        self._taken: dict[int, int] = {}  # by the transaction under way
         self._next_look: dict[int, int] = {}
         self._may_look: dict[int, float] = {}
 
+    def begin(self) -> None:
+        """A transaction begins."""
+        self._taken.clear()
+
+    def keep(self) -> None:
+        """It was committed."""
+        if len(self._at) + len(self._taken) > MOST_LANES:
+            self._at.clear()
+        self._at.update(self._taken)
+        self._taken.clear()
+
+    def _position(self, lane_id: int) -> int | None:
+        return self._taken.get(lane_id, self._at.get(lane_id))
+
     def knows(self, lane_id: int) -> bool:
         """Whether anything was taken from this lane."""
-        return lane_id in self._at
+        return self._position(lane_id) is not None
 
     def start(self, lane_id: int, now: int) -> int:
         """The id beyond which a claim looks first; 0 is the front."""
-        return self._at.get(lane_id, 0) if now < self._next_look.get(lane_id, 0) else 0
+        return self._position(lane_id) or 0 if now < self._next_look.get(lane_id, 0) else 0
 
     def took(self, lane_id: int, last_id: int) -> None:
         """This was the last one taken."""
-        if len(self._at) >= MOST_LANES and lane_id not in self._at:
-            self._at.clear()
-            self._next_look.clear()
-            self._may_look.clear()
-        self._at[lane_id] = last_id
+        self._taken[lane_id] = last_id
 
     def may_look(self, lane_id: int) -> bool:
         """Whether a claim that came out short may begin at the front; what is said to be ready may just be taken."""
@@ -43,5 +54,8 @@ class Trail:
 
     def looked(self, lane_id: int, now: int, seconds: float, *, in_vain: bool) -> None:
         """A claim began at the front, which took so long."""
+        if len(self._next_look) >= MOST_LANES and lane_id not in self._next_look:
+            self._next_look.clear()
+            self._may_look.clear()
         self._next_look[lane_id] = now + max(AFRESH, round(WORTH * seconds * 1e6))
         self._may_look[lane_id] = time.perf_counter() + WORTH * seconds if in_vain else 0.0

@@ -1,11 +1,12 @@
 """How a transaction holds job rows while others write beside it: in one order, or without waiting.
 
 A transaction may wait for a row only in this order: leaf rows first, then all others from the highest id down (a
-child's id is above its parent's, so roots come last), then limits, then lanes. Two that keep to it never wait for each
-other.
+child's id is above its parent's, so roots come last), then limits, then lanes, both from the lowest id up. Two that
+keep to it never wait for each other.
 Scripts load what they need when they find out that they need it, so they cannot always keep to it. Once a transaction
-holds a row that is not a leaf, it therefore takes further rows only if they are free. If one is not, `Contended` says
-which: the transaction is rolled back and run again, holding those from the start, in the order above.
+holds a row that is not a leaf, it therefore takes further rows only if they are free, and so with limits (see
+`limitlocks`). If one is not, `Contended` says which: the transaction is rolled back and run again, holding those from
+the start, in the order above.
 
 A root's row is what a tree's writers queue at. Reserving does not need it, only that nobody cancels meanwhile: it holds
 the key (`for key share`), which changes of the row leave alone and which whoever lists a cancellation waits for.
@@ -18,6 +19,8 @@ from quaero.domain.job import Job
 from quaero.storage.connection import Connection, Row
 from quaero.storage.jobmap import LEAF, LEAF_SQL
 from quaero.storage.locks import CLAIM
+from quaero.storage.postgres.footprint import Contended, Footprint
+from quaero.storage.postgres.limitlocks import LimitLocks
 
 _IS_BRANCH = LEAF.index("is_branch")
 _ROOT = LEAF.index("root_id")
@@ -34,27 +37,6 @@ select id from up"""
 _LIMIT, _FREE, _STEP_LIMIT, _STEP_FREE = 3, 4, 6, 7  # places in a lane, see `storage/sharing.py`
 
 
-class Contended(Exception):
-    """Rows that others hold are needed out of turn; the transaction must begin again and take them first."""
-
-    def __init__(self, ids: Iterable[int], *, alone: bool = False) -> None:
-        super().__init__("rows are held by others")
-        self.ids = set(ids)
-        self.alone = alone
-
-
-class Footprint:
-    """What earlier runs of the same transaction found out that it needs."""
-
-    def __init__(self) -> None:
-        self.ids: set[int] = set()
-        self.alone: set[int] = set()
-
-    def learn(self, contended: Contended) -> None:
-        """Remember."""
-        (self.alone if contended.alone else self.ids).update(contended.ids)
-
-
 class RowLocks:
     """Implements `storage.locks.Locks` for one transaction."""
 
@@ -64,11 +46,12 @@ class RowLocks:
         self._db = db
         self._must_not_wait = False
         self._alone: set[int] = set()
-        if footprint.ids or footprint.alone:
+        self._limits = LimitLocks(db, footprint.limits)
+        if footprint.jobs or footprint.alone:
             self._take(footprint)
 
     def _take(self, footprint: Footprint) -> None:
-        ids = footprint.ids - footprint.alone
+        ids = footprint.jobs - footprint.alone
         self._db.rows(
             "select id from job where id = any(?) order by is_branch, id desc for no key update", (self._db.array(ids),)
         )
@@ -114,7 +97,7 @@ class RowLocks:
         if missing:
             held = self._db.rows("select id from job where id = any(?)", (self._db.array(missing),))
             if held:
-                raise Contended(row[0] for row in held)
+                raise Contended(jobs=(row[0] for row in held))
         return found
 
     def versions(self, ids: Iterable[int]) -> list[Row]:
@@ -165,41 +148,38 @@ class RowLocks:
         ids = {i for lane in lanes for i in (lane[_LIMIT], lane[_STEP_LIMIT]) if i is not None}
         if not ids:
             return lanes
-        self._must_not_wait = True
-        rows = self._db.rows(
-            "select id, at_once - in_use, next_at from limits where id = any(?) order by id for no key update",
-            (self._db.array(sorted(ids.union(uses))),),
-        )
-        room = {limit: free - uses.get(limit, 0) if next_at <= now else 0 for limit, free, next_at in rows}
+        self.hold_limits(ids.union(uses))
+        room = {limit: self._limits.room(limit, uses.get(limit, 0), now) for limit in ids}
         return [lane for lane in (_with_room(lane, room) for lane in lanes) if lane is not None]
 
     def used_up(self, limits: Iterable[int], uses: Mapping[int, int], now: int) -> set[int]:
         """Of limits that had no room those that have none now, held; those somebody else holds are left out."""
         self._must_not_wait = True
-        rows = self._db.rows(
-            "select id, at_once - in_use, next_at from limits where id = any(?) for no key update skip locked",
-            (self._db.array(limits),),
-        )
-        return {limit for limit, free, next_at in rows if next_at > now or free <= uses.get(limit, 0)}
+        held = self._limits.hold_free("id = any(?)", (self._db.array(limits),))
+        return {limit for limit in held if self._limits.room(limit, uses.get(limit, 0), now) <= 0}
 
     def due_limits(self, now: int, most: int) -> list[int]:
         """Limits that kept starts apart until a moment that has come, held; those somebody else holds are left out."""
-        sql = "select id from limits where next_at > 0 and next_at <= ? order by next_at limit ?"
-        due = [row[0] for row in self._db.rows(sql + " for no key update skip locked", (now, most))]
-        self._must_not_wait = self._must_not_wait or bool(due)
+        due = self._limits.hold_free("next_at > 0 and next_at <= ? order by next_at limit ?", (now, most))
+        self._must_not_wait = self._must_not_wait or self._limits.are_held
         return due
 
     def hold_limits(self, limits: Iterable[int]) -> None:
-        """Wait for whoever changes these limits, or what is ready or rests under them."""
-        sql = "select 1 from limits where id = any(?) order by id for no key update"
-        self._db.rows(sql, (self._db.array(sorted(limits)),))
+        """Let nobody else change these limits, or what is ready or rests under them, until the commit."""
+        self._must_not_wait = True
+        self._limits.hold(limits)
+
+    def lanes(self, columns: str, ids: Iterable[int]) -> list[Row]:
+        """These lanes' rows, held in order of id."""
+        sql = f"select {columns} from lane where id = any(?) order by id for no key update"
+        return self._db.rows(sql, (self._db.array(sorted(ids)),))
 
     def alone(self, root_id: int) -> None:
         """Wait for whoever reserves in this tree, and keep others from it."""
         if root_id in self._alone:
             return
         if not self._db.rows("select 1 from job where id = ? for update skip locked", (root_id,)):
-            raise Contended((root_id,), alone=True)
+            raise Contended(alone=(root_id,))
         self._alone.add(root_id)
 
     def everything(self) -> None:

@@ -28,7 +28,8 @@ from quaero.storage.ledger import SqlLedger
 from quaero.storage.memory import Memory
 from quaero.storage.migrate import migrate
 from quaero.storage.postgres.connection import PostgresConnection
-from quaero.storage.postgres.rowlocks import Contended, Footprint, RowLocks
+from quaero.storage.postgres.footprint import Contended, Footprint
+from quaero.storage.postgres.rowlocks import RowLocks
 from quaero.storage.postgres.standstill import Standstill
 from quaero.storage.postgres.trouble import named, translated
 from quaero.storage.rotation import Rotation
