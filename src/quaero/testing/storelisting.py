@@ -82,6 +82,22 @@ class StoreListing(StoreTests):
             assert [job.id for job in page.jobs] == [job.id for job in reversed(every) if expected(job)], where
             assert (page.total, page.total_is_lower_bound) == (len(page.jobs), False), where
 
+    async def test_zero_characters_in_tags_and_errors_hide_nothing(self, bench: Bench) -> None:
+        """No database's text holds them, and what one job says must not break a list of others."""
+        tagged = await bench.root(a_root(tags=("a\0b", "red")))
+        parent, children = await bench.family(2)
+        taken = await bench.hand.take(2, root_id=parent.id)
+        failures = [ended(job, How.FAILED, error=an_error(f"{n}\0", final=True)) for n, job in enumerate(taken)]
+        await bench.hand.tell(*failures)
+        [group] = await bench.store.errors(parent.id)
+        by_tag = await bench.store.jobs(JobFilter(tag="red"))
+        by_fingerprint = await bench.store.jobs(JobFilter(fingerprint=group.fingerprint, descending=False))
+        by_error = await bench.store.child_map(parent.id, "error")
+        assert [job.id for job in by_tag.jobs] == [tagged]
+        assert [job.id for job in by_fingerprint.jobs] == children
+        assert by_error is not None
+        assert by_error.codes == b"\1\1"
+
     async def test_a_total_beyond_the_limit_is_a_lower_bound(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:

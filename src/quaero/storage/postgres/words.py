@@ -26,11 +26,12 @@ class PostgresWords:
 
     def tagged(self, column: str) -> str:
         """True when the JSON array in `column` has the element bound to its one `?`."""
-        return f"({column})::jsonb @> to_jsonb(?::text)"
+        return f"{_readable(column)}::jsonb @> to_jsonb(?::text)"
 
     def field(self, column: str, name: str) -> str:
         """A field of the JSON object in `column`, as text."""
-        return f"(convert_from({column}, 'UTF8')::json ->> '{name}')"
+        text = _readable(f"convert_from({column}, 'UTF8')")
+        return f"({text}::json ->> '{name}')"
 
     def search(self, columns: str, only: str) -> str:
         """Documents that hold every word of its first `?`, best first, up to its last `?`."""
@@ -70,3 +71,8 @@ select format('index %s of table %s is not valid', i.indexrelid::regclass, i.ind
 from pg_index i join pg_class c on c.oid = i.indrelid
 where pg_table_is_visible(c.oid) and c.relnamespace <> 'pg_catalog'::regnamespace and not i.indisvalid
 """
+
+
+def _readable(json: str) -> str:
+    """JSON without zero characters: PostgreSQL would refuse to look into it, whatever was asked for."""
+    return rf"replace({json}, '\u0000', '\ufffd')"
