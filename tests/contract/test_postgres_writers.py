@@ -197,11 +197,11 @@ async def test_a_store_that_lacks_nothing_is_opened_while_another_program_migrat
     assert opened
 
 
-@pytest.mark.parametrize("in_pipeline", [False, True])
+@pytest.mark.parametrize("where", ["between statements", "in a pipeline", "in an answer"])
 async def test_one_who_stands_still_in_a_transaction_holds_nobody_up_for_long(
-    stores: list[SqlStore], clock: FakeClock, url: str, in_pipeline: bool, monkeypatch: pytest.MonkeyPatch
+    stores: list[SqlStore], clock: FakeClock, url: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a worker that is stopped between two statements does, or one whose host is gone."""
+    """As a worker that is stopped does, or one whose host is gone."""
     monkeypatch.setattr(standstill, "STILL_SECONDS", 0.5)
     monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.1)
     bench = await Bench.set_up(stores[0], clock)
@@ -209,10 +209,13 @@ async def test_one_who_stands_still_in_a_transaction_holds_nobody_up_for_long(
     still = PostgresConnection(url)
     still.script("begin; set local idle_in_transaction_session_timeout = '500ms'")
     still.rows("select 1 from job where id = ? for no key update", (parent.id,))
-    if in_pipeline:
+    if where == "in a pipeline":
         still.handle.pgconn.enter_pipeline_mode()
         still.handle.pgconn.send_query_params(b"select 1", [])
         still.handle.pgconn.send_flush_request()
+        still.handle.pgconn.flush()
+    elif where == "in an answer":  # longer than what the system keeps for one who does not read
+        still.handle.pgconn.send_query(b"select repeat('x', 20000000)")
         still.handle.pgconn.flush()
 
     said = asyncio.ensure_future(bench.hand.say(parent, "line"))

@@ -1,9 +1,10 @@
 """Ends sessions of ours that stand still in a transaction: their process was stopped, or its host is gone.
 
-The server itself ends a session that is idle in a transaction, but not one that waits for the rest of a pipeline: that
-counts as active, for as long as the connection seems to be there (hours, if a host just vanished). What it holds would
-hold up a tree for as long. So whoever writes looks now and then. Only a session of the same role can be ended, and
-needs no privilege for it.
+The server itself ends a session that is idle in a transaction, but not one that waits for the rest of a pipeline, or
+for somebody to read its answer: that counts as active, for as long as the connection seems to be there (hours, if a
+host just vanished). What it holds would hold up a tree for as long. One that only reads holds nothing, and may be slow.
+
+So whoever writes looks now and then. Only a session of the same role can be ended, and needs no privilege for it.
 """
 
 import logging
@@ -20,7 +21,8 @@ LOOK_SECONDS = 5.0
 _END = f"""
 select pid, pg_terminate_backend(pid) from pg_stat_activity
 where datname = current_database() and usename = current_user and application_name = '{NAME}'
-  and pid <> pg_backend_pid() and state = 'active' and wait_event = 'ClientRead' and xact_start is not null
+  and pid <> pg_backend_pid() and state = 'active' and xact_start is not null
+  and (wait_event = 'ClientRead' or wait_event = 'ClientWrite' and backend_xid is not null)
   and query not ilike 'copy %' and state_change < clock_timestamp() - make_interval(secs => ?::text::float8)"""
 
 
