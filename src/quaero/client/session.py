@@ -111,11 +111,11 @@ class AsyncClient:
         """One job, with its steps and how much longer it may take. Raises NotFound."""
         return msgspec.json.decode(await self.ask("GET", address("jobs", id_of(job))), type=Job)
 
-    async def jobs_page(self, **query: Any) -> Page[Job]:
+    async def jobs_page(self, /, **query: Any) -> Page[Job]:
         """A page of roots, newest first. Filters as `GET /api/jobs` has them: status, kind, tag, q, limit, cursor, …"""
         return await self._jobs_page(address("jobs", **query))
 
-    async def children_page(self, job: JobLike, **query: Any) -> Page[Job]:
+    async def children_page(self, /, job: JobLike, **query: Any) -> Page[Job]:
         """A page of a job's direct children."""
         return await self._jobs_page(address("jobs", id_of(job), "children", **query))
 
@@ -153,7 +153,7 @@ class AsyncClient:
             if cursor is None:
                 return found
 
-    async def documents(self, q: str | None = None, **query: Any) -> dict[str, Any]:
+    async def documents(self, /, q: str | None = None, **query: Any) -> dict[str, Any]:
         """A page of the documents jobs kept; with `q`, the best hits."""
         return await self._mapping("documents", q=q, **query)
 

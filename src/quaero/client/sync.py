@@ -1,24 +1,38 @@
 """The client's synchronous face: the same methods, for scripts, notebooks and threads.
 
-Each call is run to its end on an event loop in a thread of its own, so it works wherever it is called from.
+Each call is run to its end on an event loop in a thread of its own, so it works wherever it is called from. What a
+method takes, answers and promises is written once, at `AsyncClient`.
 """
 
 import asyncio
 import ssl
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from quaero.client.finding import Way
 from quaero.client.following import Following, Ledger
-from quaero.client.models import Entry, Job, Outcome, Page
+from quaero.client.models import Entry, Job
 from quaero.client.session import AsyncClient, JobLike
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _END = object()
+
+
+def _to_the_end(
+    method: Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Client", P], T]:
+    """A method of `AsyncClient` that is waited for."""
+
+    @wraps(method)
+    def call(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(method(self._client, *args, **kwargs))
+
+    return call
 
 
 class Client:
@@ -53,62 +67,26 @@ class Client:
         self._thread.join()
         self._loop.close()
 
-    # --- enqueueing
+    enqueue = _to_the_end(AsyncClient.enqueue)
+    enqueue_many = _to_the_end(AsyncClient.enqueue_many)
+    run_definition = _to_the_end(AsyncClient.run_definition)
 
-    def enqueue(
-        self,
-        kind: str,
-        payload: Mapping[str, Any] | None = None,
-        /,
-        *,
-        name: str | None = None,
-        key: str | None = None,
-        priority: int = 0,
-        run_at: datetime | str | None = None,
-        max_attempts: int | None = None,
-        timeout: str | None = None,
-        tags: Iterable[str] = (),
-        idempotency_key: str | None = None,
-        **fields: Any,
-    ) -> Job:
-        """Submit a job; what is not an option is its payload."""
-        return self._run(
-            self._client.enqueue(
-                kind,
-                payload,
-                name=name,
-                key=key,
-                priority=priority,
-                run_at=run_at,
-                max_attempts=max_attempts,
-                timeout=timeout,
-                tags=tags,
-                idempotency_key=idempotency_key,
-                **fields,
-            )
-        )
+    job = _to_the_end(AsyncClient.job)
+    jobs_page = _to_the_end(AsyncClient.jobs_page)
+    children_page = _to_the_end(AsyncClient.children_page)
+    tree = _to_the_end(AsyncClient.tree)
+    errors = _to_the_end(AsyncClient.errors)
+    stats = _to_the_end(AsyncClient.stats)
+    definitions = _to_the_end(AsyncClient.definitions)
+    documents = _to_the_end(AsyncClient.documents)
+    wait = _to_the_end(AsyncClient.wait)
 
-    def enqueue_many(self, jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> list[str]:
-        """Submit up to 10,000 jobs, all or none; their ids, in order."""
-        return self._run(self._client.enqueue_many(jobs, idempotency_key=idempotency_key))
+    cancel = _to_the_end(AsyncClient.cancel)
+    retry = _to_the_end(AsyncClient.retry)
+    rerun = _to_the_end(AsyncClient.rerun)
+    delete = _to_the_end(AsyncClient.delete)
 
-    def run_definition(self, definition: str, overrides: Mapping[str, Any] | None = None) -> Job:
-        """Make a tree of a definition; its root."""
-        return self._run(self._client.run_definition(definition, overrides))
-
-    # --- reading
-
-    def job(self, job: JobLike) -> Job:
-        """One job, with its steps and how much longer it may take."""
-        return self._run(self._client.job(job))
-
-    def jobs_page(self, **query: Any) -> Page[Job]:
-        """A page of roots, newest first."""
-        return self._run(self._client.jobs_page(**query))
-
-    def children_page(self, job: JobLike, **query: Any) -> Page[Job]:
-        """A page of a job's direct children."""
-        return self._run(self._client.children_page(job, **query))
+    # --- what is iterated over
 
     def jobs(self, **query: Any) -> Iterator[Job]:
         """All jobs of a filter, page after page."""
@@ -117,26 +95,6 @@ class Client:
     def children(self, job: JobLike, **query: Any) -> Iterator[Job]:
         """All direct children of a job."""
         return self._each(self._client.children(job, **query))
-
-    def tree(self, job: JobLike) -> dict[str, Any]:
-        """The tree a job belongs to."""
-        return self._run(self._client.tree(job))
-
-    def errors(self, job: JobLike) -> list[dict[str, Any]]:
-        """Failures of the tree a job belongs to, grouped."""
-        return self._run(self._client.errors(job))
-
-    def stats(self) -> dict[str, Any]:
-        """The whole queue: counts by status, pace, workers."""
-        return self._run(self._client.stats())
-
-    def definitions(self) -> list[dict[str, Any]]:
-        """What could be run."""
-        return self._run(self._client.definitions())
-
-    def documents(self, q: str | None = None, **query: Any) -> dict[str, Any]:
-        """A page of the documents jobs kept; with `q`, the best hits."""
-        return self._run(self._client.documents(q, **query))
 
     def logs(self, job: JobLike, *, cursor: str | None = None, **query: Any) -> Iterator[Entry]:
         """Entries of a job and all below it, oldest first, up to now."""
@@ -153,28 +111,6 @@ class Client:
     ) -> "Followed":
         """A job's log, live, or the service log."""
         return Followed(self, self._client.follow(job, level=level, step=step, cursor=cursor, limit=limit))
-
-    def wait(self, job: JobLike) -> Job:
-        """Wait until a job and all below it have ended; the job as it is then."""
-        return self._run(self._client.wait(job))
-
-    # --- acting
-
-    def cancel(self, job: JobLike) -> Outcome:
-        """Cancel a job and everything below it."""
-        return self._run(self._client.cancel(job))
-
-    def retry(self, job: JobLike, *, failed_children: bool = False, fingerprint: str | None = None) -> Outcome:
-        """Open a new round of a job, or of its failed descendants."""
-        return self._run(self._client.retry(job, failed_children=failed_children, fingerprint=fingerprint))
-
-    def rerun(self, job: JobLike) -> Outcome:
-        """Run a root again as a new tree."""
-        return self._run(self._client.rerun(job))
-
-    def delete(self, job: JobLike) -> Outcome:
-        """Remove a finished tree with its log."""
-        return self._run(self._client.delete(job))
 
     # --- the other thread
 
