@@ -8,6 +8,8 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench import filled, usage
@@ -40,13 +42,21 @@ def gateway(lab: Lab) -> Samples:
     return asyncio.run(_gateway(VIEWERS, lab.size(5, 3)))
 
 
+@asynccontextmanager
+async def _at_work(place: Path) -> AsyncIterator[tuple[Hand, Job]]:
+    """A worker by hand, and the job it runs."""
+    async with filled.opened(place) as store:
+        hand = await Hand.start(store, filled.KINDS, lease=3_600_000_000)
+        await store.write(enqueue, [NewJob("noop", b"{}")])
+        [job] = await hand.take()
+        await hand.begin(job)
+        yield hand, job
+        await hand.leave()
+
+
 async def _gateway(n: int, seconds: float) -> Samples:
     with folder() as place:
-        async with filled.opened(place) as store:
-            hand = await Hand.start(store, filled.KINDS, lease=3_600_000_000)
-            await store.write(enqueue, [NewJob("noop", b"{}")])
-            [job] = await hand.take()
-            await hand.begin(job)
+        async with _at_work(place) as (hand, job):
             with on(WATCH), hosted("gateway", place) as host:
                 path = f"/api/jobs/{job.id}/logs/stream?limit=0"
                 empty = usage.memory(host.child.pid)[0]
@@ -68,7 +78,6 @@ async def _gateway(n: int, seconds: float) -> Samples:
                         samples["stalled"] = usage.memory(host.child.pid)[0] - idle
                         samples["beside stalled"] = viewers.counted()["p99"]
                         samples["over interval"] = samples["beside stalled"] - _interval_ms(host.port)
-            await hand.leave()
             return samples
 
 
@@ -79,11 +88,7 @@ def states(lab: Lab) -> Samples:
 
 async def _states(n: int, seconds: float) -> Samples:
     with folder() as place:
-        async with filled.opened(place) as store:
-            hand = await Hand.start(store, filled.KINDS, lease=3_600_000_000)
-            await store.write(enqueue, [NewJob("noop", b"{}")])
-            [job] = await hand.take()
-            await hand.begin(job)
+        async with _at_work(place) as (hand, job):
             says = json.dumps({"type": "subscribe", "payload": {"id": 1, "rows": True, "topic": f"job:{job.id}"}})
             with (
                 on(WATCH),
@@ -97,7 +102,6 @@ async def _states(n: int, seconds: float) -> Samples:
                     await hand.tell(progressed(job, current=time.monotonic_ns(), total=1 << 62))
                     await asyncio.sleep(0.25)
                 told, used = viewers.counted(), sum(host.cpu) - began
-            await hand.leave()
             return {"state": used / told["frames"] * 1e6}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from tests.browser.site import Site
+from tests.browser.site import Gate, Site
 from tests.integration.program import CONFIG, Program
 
 TOP = Path(__file__).resolve().parents[2]
@@ -78,9 +78,29 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     program.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A server of its own."""
-    program = Program(tmp_path, CONFIG)
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server for tests that bring their own jobs, look at nothing else, and leave nothing running."""
+    program = Program(tmp_path_factory.mktemp("common"), CONFIG)
     yield Site(program)
     program.close()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    """A folder of its own, in which nothing runs yet."""
+    program = Program(tmp_path, CONFIG)
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def site(program: Program) -> Site:
+    """A server of its own."""
+    return Site(program)
+
+
+@pytest.fixture
+def gate(common: Site) -> Gate:
+    """What jobs of this test may wait for."""
+    return Gate(common.program.place)

@@ -1,5 +1,8 @@
 """A running server as the browser tests use it: its address, its API, and what it is filled with."""
 
+import secrets
+import signal
+from pathlib import Path
 from typing import Any
 
 from tests.integration.program import Program, http, wait_for
@@ -30,6 +33,18 @@ number = 1
 """
 
 
+class Gate:
+    """A file that children wait for: with the name of the gate as their payload's `gate` they go on once it is open."""
+
+    def __init__(self, place: Path) -> None:
+        self.name = f"gate-{secrets.token_hex(4)}"
+        self._file = place / self.name
+
+    def open(self) -> None:
+        """Let them go on."""
+        self._file.touch()
+
+
 class Site:
     """One `quaero up`."""
 
@@ -58,13 +73,23 @@ class Site:
         """The job, once it has ended."""
         return wait_for(lambda: self._if_ended(job_id), f"the end of job {job_id}")
 
+    def cancelled(self, job_id: str) -> None:
+        """Cancel a job, and wait until nothing of it runs."""
+        self.post(f"/api/jobs/{job_id}/cancel", {})
+        self.ended(job_id)
+
     def _if_ended(self, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = self.get(f"/api/jobs/{job_id}")
         return job if job["finished_at"] else {}
 
-    def open_gate(self, name: str = "gate") -> None:
-        """Let the children that wait for this file go on."""
-        (self.program.place / name).touch()
+    def open_gate(self) -> None:
+        """Let the children that wait for the file `gate` go on."""
+        (self.program.place / "gate").touch()
+
+    def kill_gateway(self) -> None:
+        """Let it die without a word; it is started again."""
+        [pid] = [pid for pid, words in self.program.processes().items() if "quaero.app gateway" in words]
+        self.program.kill(pid, signal.SIGKILL)
 
     def again(self) -> None:
         """Stop the server and start it anew on the same address."""

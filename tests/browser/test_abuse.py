@@ -1,7 +1,6 @@
 """Whatever is done to the connection while a tree is busy: afterwards counts and transcript are the store's own, and
 meanwhile nothing is called live that is not."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -9,44 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Error, Page, WebSocket, expect
 from tests.browser.cable import Cable
-from tests.browser.site import Site
+from tests.browser.logview import CHIP, LOG, transcript, was_not_live, watch
+from tests.browser.site import Gate, Site
 from tests.integration.program import wait_for
-
-CHIP = ".connection"
-LOG = "q-log .log-state"
-TRANSCRIPT = """
-async (first) => {
-  const pane = document.querySelector('q-log .log-pane');
-  const seen = new Map();
-  for (let turn = 0; turn < 900 && !seen.has(first); turn++) {
-    for (const line of pane.querySelectorAll('.line')) {
-      const number = Number(line.querySelector('.no').textContent.replaceAll(',', ''));
-      if (number) seen.set(number, line.querySelector('.says').textContent);
-    }
-    pane.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageUp', bubbles: true }));
-    await new Promise(requestAnimationFrame);
-  }
-  return [...seen].sort(([one], [other]) => one - other);
-}
-"""
-
-
-WATCH = """
-(both) => {
-  window.notLive = new Set();
-  const look = () => both.forEach((one) => {
-    if (document.querySelector(one)?.dataset.state !== 'live') window.notLive.add(one);
-  });
-  new MutationObserver(look).observe(document, { subtree: true, attributes: true, childList: true });
-}
-"""
 
 
 @pytest.fixture
-def busy(page: Page, site: Site) -> str:
+def busy(page: Page, common: Site, gate: Gate) -> str:
     """A tree that logs and spawns all the time, with its log in sight, live, from the beginning; its id."""
-    job_id = site.submit("tide", name="High water")
-    see(page, site.address, job_id)
+    job_id = common.submit("tide", {"gate": gate.name}, name="High water")
+    see(page, common.address, job_id)
     flowing(page)
     return job_id
 
@@ -73,20 +44,10 @@ def not_live(page: Page) -> None:
     expect(page.locator(LOG)).not_to_have_attribute("data-state", "live", timeout=9_000)
 
 
-def watch(page: Page) -> None:
-    """Note from now on when the page or its log does not call itself live, however short it is."""
-    page.evaluate(WATCH, [CHIP, LOG])
-
-
-def was_not_live(page: Page) -> None:
-    """Since it is watched, both have once not called themselves live."""
-    page.wait_for_function("window.notLive.size === 2")
-
-
-def equals_the_store(page: Page, site: Site, job_id: str) -> None:
+def equals_the_store(page: Page, common: Site, gate: Gate, job_id: str) -> None:
     """Let it end, then compare counts and every line with what the store has."""
-    site.open_gate()
-    job = site.ended(job_id)
+    gate.open()
+    job = common.ended(job_id)
 
     expect(page.locator(LOG)).to_have_attribute("data-state", "ended", timeout=20_000)
     expect(page.locator(CHIP)).to_have_text("Live")
@@ -94,39 +55,37 @@ def equals_the_store(page: Page, site: Site, job_id: str) -> None:
     expect(page.locator(".legend")).to_contain_text(f"Completed{job['tally']['total']}")
     expect(page.locator(LOG)).to_contain_text("0 missing")
     level = page.get_by_label("Level").input_value()
-    entries: list[dict[str, Any]] = site.get(f"/api/jobs/{job_id}/logs?order=asc&level={level}&limit=5000")["logs"]
+    entries: list[dict[str, Any]] = common.get(f"/api/jobs/{job_id}/logs?order=asc&level={level}&limit=5000")["logs"]
     wait_for(
         lambda: page.evaluate("new Promise(requestAnimationFrame)") or newest(page) == entries[-1]["seq"], "its end"
     )
-    shown = page.evaluate(TRANSCRIPT, entries[0]["seq"])
+    shown = transcript(page, entries[0]["seq"])
     assert shown == [[entry["seq"], entry["message"]] for entry in entries]
 
 
-def test_the_gateway_is_killed_and_comes_back(page: Page, site: Site, busy: str) -> None:
-    [pid] = [pid for pid, words in site.program.processes().items() if "quaero.app gateway" in words]
-
+def test_the_gateway_is_killed_and_comes_back(page: Page, common: Site, gate: Gate, busy: str) -> None:
     watch(page)
-    site.program.kill(pid, signal.SIGKILL)
+    common.kill_gateway()
     was_not_live(page)
     flowing(page)
 
-    equals_the_store(page, site, busy)
+    equals_the_store(page, common, gate, busy)
 
 
-def test_the_network_is_gone_for_a_while(page: Page, site: Site, busy: str) -> None:
+def test_the_network_is_gone_for_a_while(page: Page, common: Site, gate: Gate, busy: str) -> None:
     network = page.context.new_cdp_session(page)
 
     network.send("Network.enable")
     offline(network, True)
     not_live(page)
     shown = newest(page)
-    wait_for(lambda: site.get(f"/api/jobs/{busy}")["log_head"] > shown + 100, "much that does not arrive")
+    wait_for(lambda: common.get(f"/api/jobs/{busy}")["log_head"] > shown + 100, "much that does not arrive")
     assert newest(page) < shown + 50
     not_live(page)
     offline(network, False)
     flowing(page)
 
-    equals_the_store(page, site, busy)
+    equals_the_store(page, common, gate, busy)
 
 
 def offline(network: CDPSession, is_off: bool) -> None:
@@ -134,12 +93,18 @@ def offline(network: CDPSession, is_off: bool) -> None:
     network.send("Network.emulateNetworkConditions", {"offline": is_off, **speed})
 
 
+@pytest.fixture
+def cable(common: Site) -> Iterator[Cable]:
+    cable = Cable(common.address)
+    yield cable
+    cable.close()
+
+
 @pytest.mark.parametrize("way", ["cut", "die"])
 def test_the_connection_is_cut_in_the_middle_of_a_frame_or_goes_dead_without_a_sign(
-    page: Page, site: Site, way: str
+    page: Page, common: Site, gate: Gate, cable: Cable, way: str
 ) -> None:
-    cable = Cable(site.address)
-    job_id = site.submit("tide", name="Through a cable")
+    job_id = common.submit("tide", {"gate": gate.name}, name="Through a cable")
     see(page, cable.address, job_id)
     flowing(page)
 
@@ -148,53 +113,52 @@ def test_the_connection_is_cut_in_the_middle_of_a_frame_or_goes_dead_without_a_s
     cable.mend()
     flowing(page)
 
-    equals_the_store(page, site, job_id)
-    cable.close()
+    equals_the_store(page, common, gate, job_id)
 
 
-def test_the_tab_sleeps_while_it_all_goes_on(page: Page, site: Site, busy: str) -> None:
+def test_the_tab_sleeps_while_it_all_goes_on(page: Page, common: Site, gate: Gate, busy: str) -> None:
     before = newest(page)
 
     with asleep(page):
-        wait_for(lambda: site.get(f"/api/jobs/{busy}")["log_head"] > before + 100, "much that is slept through")
+        wait_for(lambda: common.get(f"/api/jobs/{busy}")["log_head"] > before + 100, "much that is slept through")
     flowing(page)
 
-    equals_the_store(page, site, busy)
+    equals_the_store(page, common, gate, busy)
 
 
-def test_of_twelve_tabs_the_leading_one_crashes(context: BrowserContext, site: Site) -> None:
+def test_of_twelve_tabs_the_leading_one_crashes(context: BrowserContext, common: Site, gate: Gate) -> None:
     opened = sockets(context)
     tabs = [context.new_page() for _ in range(12)]
     for tab in tabs:
-        tab.goto(site.address, wait_until="commit")
+        tab.goto(common.address, wait_until="commit")
     for tab in tabs:
         expect(tab.locator(CHIP)).to_have_text("Live")
     [leader] = opened
     others = [tab for tab in tabs if tab is not leader]
-    job_id = site.submit("tide", name="Seen by all")
+    job_id = common.submit("tide", {"gate": gate.name}, name="Seen by all")
     for tab in others[:2]:
-        see(tab, site.address, job_id)
+        see(tab, common.address, job_id)
 
     crash(leader)
     for tab in others[:2]:
         flowing(tab)
 
     for tab in others[:2]:
-        equals_the_store(tab, site, job_id)
+        equals_the_store(tab, common, gate, job_id)
     for tab in others[2:]:
         expect(tab.locator("q-list .row", has_text="Seen by all")).to_contain_text("Completed")
     assert len(opened) == 2
 
 
 def test_a_tab_that_somebody_sees_takes_the_lead_from_one_that_sleeps_and_gets_it_back_from_none(
-    context: BrowserContext, site: Site
+    context: BrowserContext, common: Site, gate: Gate
 ) -> None:
     sockets: list[WebSocket] = []
     context.on("page", lambda page: page.on("websocket", lambda socket: sockets.append(socket)))
-    job_id = site.submit("tide", name="Under another flag")
+    job_id = common.submit("tide", {"gate": gate.name}, name="Under another flag")
     leader, other = context.new_page(), context.new_page()
-    see(leader, site.address, job_id)
-    see(other, site.address, job_id)
+    see(leader, common.address, job_id)
+    see(other, common.address, job_id)
 
     watch(other)
     with asleep(leader):
@@ -204,7 +168,7 @@ def test_a_tab_that_somebody_sees_takes_the_lead_from_one_that_sleeps_and_gets_i
     flowing(leader)
 
     for tab in (leader, other):
-        equals_the_store(tab, site, job_id)
+        equals_the_store(tab, common, gate, job_id)
     assert len(sockets) > 1
     assert sum(not socket.is_closed() for socket in sockets) == 1
 

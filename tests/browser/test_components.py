@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.clients.packages import installed
-from tests.integration.program import CONFIG, Program
+from tests.integration.program import Program
 from tests.integration.test_streams import generate
 
 from quaero.gateway.auth.refusing import CSP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    pass
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>Somebody's page</title>
 <link rel="stylesheet" href="/static/css/log-stream.css">
@@ -27,13 +25,6 @@ PART = """<section class="quaero-log" x-data="{component}" {given}>
 <button x-on:click="setLevel('error')">errors</button>
 <ol data-lines><template x-for="line in logs" x-bind:key="line.key"><li x-text="line.text"></li></template></ol>
 </section>"""
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    program = Program(tmp_path, CONFIG)
-    yield program
-    program.close()
 
 
 def embed(page: Page, address: str, *parts: str) -> list[str]:

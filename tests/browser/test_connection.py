@@ -20,17 +20,17 @@ def sockets(context: BrowserContext) -> list[Page]:
     return opened
 
 
-def test_when_the_leading_tab_goes_another_one_leads(context: BrowserContext, site: Site) -> None:
+def test_when_the_leading_tab_goes_another_one_leads(context: BrowserContext, common: Site) -> None:
     opened = sockets(context)
     first, second = context.new_page(), context.new_page()
-    first.goto(site.address)
+    first.goto(common.address)
     expect(first.locator(".connection")).to_have_text("Live")
-    second.goto(site.address)
+    second.goto(common.address)
     expect(second.locator(".connection")).to_have_text("Live")
 
     first.close()
     wait_for(lambda: len(opened) == 2 or second.wait_for_timeout(50), "a connection of the other tab")
-    site.submit("child", {"number": 1}, name="After the change")
+    common.submit("child", {"number": 1}, name="After the change")
 
     expect(second.locator("q-list .row", has_text="After the change")).to_contain_text("Completed")
     assert opened == [first, second]
@@ -53,12 +53,12 @@ def test_a_server_that_is_gone_is_told_and_what_happened_meanwhile_is_there_afte
     expect(page.locator(".legend")).to_contain_text("Completed120")
 
 
-def test_without_a_live_plane_the_page_asks_again_and_says_so(page: Page, site: Site) -> None:
+def test_without_a_live_plane_the_page_asks_again_and_says_so(page: Page, common: Site) -> None:
     page.add_init_script(NO_SOCKETS)
-    page.goto(site.address)
+    page.goto(common.address)
     expect(page.locator(".connection")).to_have_text("Fetching")
 
-    site.submit("child", {"number": 1}, name="Found by asking")
+    common.submit("child", {"number": 1}, name="Found by asking")
 
     expect(page.locator("q-list .row", has_text="Found by asking")).to_contain_text("Completed")
 

@@ -26,14 +26,6 @@ FOLLOW = """([path]) => {
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    """A server of its own."""
-    program = Program(tmp_path, CONFIG)
-    yield program
-    program.close()
-
-
-@pytest.fixture
 def bare_page(browser: Browser) -> Iterator[Page]:
     """A page whose policy lets a test evaluate what it likes."""
     context = browser.new_context(bypass_csp=True)

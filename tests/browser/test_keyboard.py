@@ -52,8 +52,8 @@ def test_tab_reaches_every_control_of_the_queue_and_the_focus_is_seen(page: Page
         assert wanted in reached
 
 
-def test_the_live_region_does_not_chatter(page: Page, site: Site) -> None:
-    page.goto(site.address)
+def test_the_live_region_does_not_chatter(page: Page, common: Site) -> None:
+    page.goto(common.address)
     expect(page.locator(".connection")).to_have_text("Live")
     page.evaluate("""() => {
         window.said = [];
@@ -62,8 +62,8 @@ def test_the_live_region_does_not_chatter(page: Page, site: Site) -> None:
         watch.observe(region, {childList: true, characterData: true, subtree: true});
     }""")
 
-    job_id = site.submit("family", {"size": 1_000, "fail_every": 3})
-    expect(page.locator("q-list .row").first).to_contain_text("Failed")
+    job_id = common.submit("family", {"size": 1_000, "fail_every": 3}, name="A thousand words")
+    expect(page.locator("q-list .row", has_text="A thousand words")).to_contain_text("Failed")
 
-    assert site.get(f"/api/jobs/{job_id}")["tally"]["total"] == 1_000
+    assert common.get(f"/api/jobs/{job_id}")["tally"]["total"] == 1_000
     assert len(page.evaluate("window.said")) <= 3

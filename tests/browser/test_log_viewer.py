@@ -1,14 +1,13 @@
 """The log viewer, used as a person uses it, against a real server: no line is lost, nothing looks live that is not."""
 
 import re
-import signal
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
-from tests.browser.site import Site
+from tests.browser.logview import LOG, transcript, was_not_live, watch
+from tests.browser.site import Gate, Site
 from tests.integration.program import wait_for
 
-STATE = "q-log .log-state"
 PANE = "q-log .log-pane"
 
 
@@ -33,31 +32,19 @@ def until(page: Page, fact: Callable[[], object], what: str) -> None:
     wait_for(looked, what)
 
 
-def kill_gateway(site: Site) -> None:
-    [pid] = [pid for pid, words in site.program.processes().items() if "quaero.app gateway" in words]
-    site.program.kill(pid, signal.SIGKILL)
-
-
 def test_it_opens_at_the_end_and_says_that_all_is_here(page: Page, shared: Site) -> None:
     opened(page, shared, shared.jobs["talker"])
 
     head = shared.get(f"/api/jobs/{shared.jobs['talker']}")["log_head"]
     until(page, lambda: numbers(page)[-1] == head, "the last line")
-    expect(page.locator(STATE)).to_contain_text("0 missing")
-    expect(page.locator(STATE)).to_contain_text("ended, complete")
+    expect(page.locator(LOG)).to_contain_text("0 missing")
+    expect(page.locator(LOG)).to_contain_text("ended, complete")
 
 
 def test_scrolling_up_reaches_the_first_line_and_the_way_is_unbroken(page: Page, shared: Site) -> None:
     opened(page, shared, shared.jobs["talker"])
-    page.locator(PANE).focus()
 
-    seen: set[int] = set()
-    for _ in range(400):
-        seen.update(numbers(page))
-        if 1 in seen:
-            break
-        page.keyboard.press("PageUp")
-        page.evaluate("new Promise(requestAnimationFrame)")
+    seen = {number for number, _ in transcript(page, 1)}
 
     head = shared.get(f"/api/jobs/{shared.jobs['talker']}")["log_head"]
     assert seen >= set(range(1, head - 60))
@@ -120,46 +107,47 @@ def test_an_address_names_lines(page: Page, shared: Site) -> None:
     expect(page.locator("q-log .line[data-chosen]")).to_have_count(6)
 
 
-def test_who_scrolled_up_is_not_moved_and_told_how_much_came(page: Page, site: Site) -> None:
-    job = site.submit("talker", {"lines": 3_000, "gate": "gate"})
-    until(page, lambda: site.get(f"/api/jobs/{job}")["log_head"] > 1_500, "half of the lines")
-    opened(page, site, job)
+def test_who_scrolled_up_is_not_moved_and_told_how_much_came(page: Page, common: Site, gate: Gate) -> None:
+    job = common.submit("talker", {"lines": 3_000, "gate": gate.name})
+    until(page, lambda: common.get(f"/api/jobs/{job}")["log_head"] > 1_500, "half of the lines")
+    opened(page, common, job)
     page.locator(PANE).focus()
     page.keyboard.press("PageUp")
     page.keyboard.press("PageUp")
     page.locator("q-log .fresh").wait_for()
     before = numbers(page)
 
-    site.open_gate()
-    site.ended(job)
+    gate.open()
+    common.ended(job)
     expect(page.locator("q-log .fresh")).to_contain_text("new")
 
     assert set(numbers(page)) & set(before) == set(before)
     page.locator("q-log .fresh").click()
-    head = site.get(f"/api/jobs/{job}")["log_head"]
+    head = common.get(f"/api/jobs/{job}")["log_head"]
     until(page, lambda: numbers(page)[-1] == head, "the last line")
 
 
-def test_a_killed_gateway_costs_no_line_and_the_page_says_what_it_is(page: Page, site: Site) -> None:
-    job = site.submit("talker", {"lines": 4_000, "gate": "gate"})
-    opened(page, site, job)
-    expect(page.locator(STATE)).to_have_attribute("data-state", "live")
+def test_a_killed_gateway_costs_no_line_and_the_page_says_what_it_is(page: Page, common: Site, gate: Gate) -> None:
+    job = common.submit("talker", {"lines": 4_000, "gate": gate.name})
+    opened(page, common, job)
+    expect(page.locator(LOG)).to_have_attribute("data-state", "live")
 
-    kill_gateway(site)
-    expect(page.locator(STATE)).not_to_have_attribute("data-state", "live")
-    site.open_gate()
-    until(page, lambda: page.locator(STATE).get_attribute("data-state") == "ended", "the end")
+    watch(page)
+    common.kill_gateway()
+    was_not_live(page)
+    gate.open()
+    until(page, lambda: page.locator(LOG).get_attribute("data-state") == "ended", "the end")
 
-    told = page.locator(STATE).inner_text()
-    head = site.get(f"/api/jobs/{job}")["log_head"]
+    told = page.locator(LOG).inner_text()
+    head = common.get(f"/api/jobs/{job}")["log_head"]
     assert f"–{head:,} received, 0 missing" in told
     assert numbers(page)[-1] == head
 
 
-def test_colours_survive_and_nothing_else_does(page: Page, site: Site) -> None:
-    job = site.submit("colours")
-    site.ended(job)
-    opened(page, site, job)
+def test_colours_survive_and_nothing_else_does(page: Page, common: Site) -> None:
+    job = common.submit("colours")
+    common.ended(job)
+    opened(page, common, job)
 
     red = page.locator("q-log .says .sgr-fg-1")
     expect(red).to_have_text("red")
@@ -174,4 +162,4 @@ def test_the_service_log_is_read_in_the_same_viewer(page: Page, shared: Site) ->
     page.goto(f"{shared.address}/settings?tab=log")
 
     expect(page.locator("q-log .line").first).to_be_visible()
-    expect(page.locator(STATE)).to_contain_text("live")
+    expect(page.locator(LOG)).to_contain_text("live")

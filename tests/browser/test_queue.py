@@ -59,12 +59,12 @@ def test_ten_thousand_roots_are_few_elements_and_any_of_them_is_a_key_away(page:
     expect(page.locator(row(page, "Root 20"))).to_be_visible()
 
 
-def test_cancelling_the_selected_says_what_it_touches_and_does_that(page: Page, site: Site) -> None:
-    open_id = site.submit("family", {"size": 30, "gate": "never"}, name="Endless")
-    ended_id = site.submit("child", {"number": 1}, name="Over")
-    site.ended(ended_id)
-    wait_for(lambda: site.get(f"/api/jobs/{open_id}")["tally"]["total"] == 30, "all children")
-    page.goto(site.address)
+def test_cancelling_the_selected_says_what_it_touches_and_does_that(page: Page, common: Site) -> None:
+    open_id = common.submit("family", {"size": 30, "gate": "never"}, name="Endless")
+    ended_id = common.submit("child", {"number": 1}, name="Over")
+    common.ended(ended_id)
+    wait_for(lambda: common.get(f"/api/jobs/{open_id}")["tally"]["total"] == 30, "all children")
+    page.goto(common.address)
     for name in ("Endless", "Over"):
         page.locator(row(page, name)).get_by_role("checkbox").click()
 
@@ -77,7 +77,7 @@ def test_cancelling_the_selected_says_what_it_touches_and_does_that(page: Page, 
 
     expect(page.locator(row(page, "Endless"))).to_contain_text("Cancelled")
     expect(page.locator(row(page, "Over"))).to_contain_text("Completed")
-    assert site.ended(open_id)["tally"]["cancelled"] == 30
+    assert common.ended(open_id)["tally"]["cancelled"] == 30
 
 
 def test_a_definition_is_run_from_here_with_a_change(page: Page, site: Site) -> None:

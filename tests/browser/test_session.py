@@ -1,20 +1,7 @@
 """Off loopback: a browser shows a token, sees what its scope allows, and goes out again."""
 
-import json
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Page, expect
-from tests.integration.program import CONFIG, Program
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    program = Program(tmp_path, CONFIG)
-    yield program
-    program.close()
+from tests.integration.program import Program, http
 
 
 def test_a_viewer_logs_in_looks_at_a_job_is_offered_nothing_to_do_and_logs_out(page: Page, program: Program) -> None:
@@ -22,10 +9,8 @@ def test_a_viewer_logs_in_looks_at_a_job_is_offered_nothing_to_do_and_logs_out(p
     maker = program.run("token", "create", "Ben", "--scope", "submitter").stdout.strip()
     _, address = program.up("--host", "0.0.0.0", app="tests.browser.work")
     address = address.replace("0.0.0.0", "127.0.0.1")
-    body = json.dumps({"kind": "child", "payload": {"number": 1}, "name": "Seen by Ana"}).encode()
-    headers = {"content-type": "application/json", "authorization": f"Bearer {maker}"}
-    with urllib.request.urlopen(urllib.request.Request(f"{address}/api/jobs", body, headers)) as answer:
-        assert answer.status == 201
+    body = {"kind": "child", "payload": {"number": 1}, "name": "Seen by Ana"}
+    assert http("POST", f"{address}/api/jobs", body, token=maker)[0] == 201
 
     page.goto(f"{address}/?status=completed")
     expect(page.get_by_label("Token")).to_be_visible()

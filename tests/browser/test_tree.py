@@ -1,7 +1,7 @@
 """The tree page: exact and live, steps that open by themselves, the run map, errors in groups."""
 
 from playwright.sync_api import Page, expect
-from tests.browser.site import DEFINITION, Site
+from tests.browser.site import DEFINITION, Gate, Site
 from tests.integration.program import wait_for
 
 
@@ -15,14 +15,14 @@ def brush(page: Page, first: int, last: int) -> None:
     page.mouse.up()
 
 
-def test_the_text_of_progress_is_the_stores_own_at_the_end(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 200, "fail_every": 10, "gate": "gate"}, name="Soundings")
-    page.goto(f"{site.address}/jobs/{job_id}")
+def test_the_text_of_progress_is_the_stores_own_at_the_end(page: Page, common: Site, gate: Gate) -> None:
+    job_id = common.submit("family", {"size": 200, "fail_every": 10, "gate": gate.name}, name="Soundings")
+    page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".exact")).to_have_text("100 pending, 100 running, 0 completed, 0 failed")
     expect(page.locator("h1")).to_have_text("Soundings")
 
-    site.open_gate()
-    job = site.ended(job_id)
+    gate.open()
+    job = common.ended(job_id)
 
     expect(page.locator(".exact")).to_have_text(job["progress_text"])
     expect(page.locator(".tree-head .badge")).to_have_text("Failed")
@@ -30,11 +30,11 @@ def test_the_text_of_progress_is_the_stores_own_at_the_end(page: Page, site: Sit
     expect(page.locator(".legend")).to_contain_text("Failed20")
 
 
-def test_steps_stand_in_a_graph_and_the_failed_one_is_open_and_shown(page: Page, site: Site) -> None:
-    site.post("/api/job-definitions", {"toml": DEFINITION})
-    job_id = site.post("/api/job-definitions/survey/execute", {})["id"]
-    page.goto(f"{site.address}/jobs/{job_id}")
-    site.ended(job_id)
+def test_steps_stand_in_a_graph_and_the_failed_one_is_open_and_shown(page: Page, common: Site) -> None:
+    common.post("/api/job-definitions", {"toml": DEFINITION})
+    job_id = common.post("/api/job-definitions/survey/execute", {})["id"]
+    page.goto(f"{common.address}/jobs/{job_id}")
+    common.ended(job_id)
 
     compare = page.locator(".steps li", has_text="compare")
     expect(compare.get_by_role("button", name="Close step compare")).to_have_attribute("aria-expanded", "true")
@@ -66,17 +66,17 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
     expect(page.locator(".crumbs")).to_contain_text(f"Tree {job_id}")
 
 
-def test_the_map_by_error_and_by_duration_is_live_and_never_read_again(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 60, "gate": "gate", "fail_every": 4}, name="Soundings")
+def test_the_map_by_error_and_by_duration_is_live_and_never_read_again(page: Page, common: Site, gate: Gate) -> None:
+    job_id = common.submit("family", {"size": 60, "gate": gate.name, "fail_every": 4}, name="Soundings")
     read: list[str] = []
     page.on("request", lambda request: read.append(request.url) if "/map?" in request.url else None)
-    page.goto(f"{site.address}/jobs/{job_id}")
+    page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".legend")).to_contain_text("Running60")
     page.get_by_role("group", name="Colour by").get_by_role("button", name="Error").click()
     expect(page.locator(".legend")).to_have_text("did not fail60")
 
-    site.open_gate()
-    site.ended(job_id)
+    gate.open()
+    common.ended(job_id)
 
     expect(page.locator(".legend")).to_contain_text("the bridge is up15")
     expect(page.locator(".legend")).to_contain_text("did not fail45")
@@ -100,23 +100,23 @@ def test_selected_cells_have_a_log_of_their_own_that_an_address_keeps(page: Page
     expect(lines).not_to_have_count(3)
 
 
-def test_what_selected_cells_say_comes_live(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 40, "gate": "gate", "fail_every": 3}, name="Soundings")
-    page.goto(f"{site.address}/jobs/{job_id}")
+def test_what_selected_cells_say_comes_live(page: Page, common: Site, gate: Gate) -> None:
+    job_id = common.submit("family", {"size": 40, "gate": gate.name, "fail_every": 3}, name="Soundings")
+    page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".legend")).to_contain_text("Running40")
     brush(page, 3, 4)
     page.get_by_role("region", name="Selected children").get_by_role("button", name="Logs").click()
     expect(page.locator("q-log .line .says", has_text="begins")).to_have_count(2)
 
-    site.open_gate()
+    gate.open()
 
     expect(page.locator("q-log .line[data-status=failed]")).to_have_count(1)
     expect(page.locator("q-log .line[data-status=completed]")).to_have_count(1)
 
 
-def test_many_selected_cells_are_cancelled_by_one_job_that_said_what_it_would_touch(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 300, "gate": "never"}, name="Adrift")
-    page.goto(f"{site.address}/jobs/{job_id}")
+def test_many_selected_cells_are_cancelled_by_one_job_that_said_what_it_would_touch(page: Page, common: Site) -> None:
+    job_id = common.submit("family", {"size": 300, "gate": "never"}, name="Adrift")
+    page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".map-panel header")).to_contain_text("300 children")
     brush(page, 0, 59)
 
@@ -127,13 +127,14 @@ def test_many_selected_cells_are_cancelled_by_one_job_that_said_what_it_would_to
 
     expect(page.locator(".toast")).to_contain_text("a job of its own does it")
     expect(page.locator(".legend")).to_contain_text("Cancelled60")
+    common.cancelled(job_id)
 
 
-def test_one_failure_of_many_is_seen_on_the_bar_and_no_tab_is_cut_on_a_phone(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 1_000, "fail_every": 600}, name="Two of a thousand")
-    site.ended(job_id)
+def test_one_failure_of_many_is_seen_on_the_bar_and_no_tab_is_cut_on_a_phone(page: Page, common: Site) -> None:
+    job_id = common.submit("family", {"size": 1_000, "fail_every": 600}, name="Two of a thousand")
+    common.ended(job_id)
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{site.address}/jobs/{job_id}?tab=details")
+    page.goto(f"{common.address}/jobs/{job_id}?tab=details")
     expect(page.locator("#tab-errors .count")).to_have_text("2")
 
     failed = page.locator(".far .bar i[data-status=failed]").bounding_box()
@@ -153,10 +154,10 @@ def test_a_definitions_root_has_no_attempt(page: Page, shared: Site) -> None:
     expect(page.locator(".details dl")).to_contain_text("its steps run")
 
 
-def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 20, "fail_every": 5}, name="Ferry")
-    site.ended(job_id)
-    page.goto(f"{site.address}/jobs/{job_id}?tab=errors")
+def test_just_the_jobs_of_one_error_are_retried(page: Page, common: Site) -> None:
+    job_id = common.submit("family", {"size": 20, "fail_every": 5}, name="Ferry")
+    common.ended(job_id)
+    page.goto(f"{common.address}/jobs/{job_id}?tab=errors")
 
     group = page.locator(".group", has_text="the bridge is up")
     expect(group).to_contain_text("2 jobs")
@@ -164,9 +165,9 @@ def test_just_the_jobs_of_one_error_are_retried(page: Page, site: Site) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
 
     expect(page.locator(".toast")).to_contain_text("2 jobs retried")
-    job = wait_for(lambda: site.ended(job_id), "its end")
+    job = wait_for(lambda: common.ended(job_id), "its end")
     assert job["tally"]["failed"] == 4
-    children = site.get(f"/api/jobs/{job_id}/children?status=failed")["jobs"]
+    children = common.get(f"/api/jobs/{job_id}/children?status=failed")["jobs"]
     assert sorted(child["round"] for child in children) == [1, 1, 2, 2]
 
 
@@ -182,12 +183,12 @@ def test_children_are_filtered_and_open(page: Page, shared: Site) -> None:
     expect(page.locator("h1")).to_have_text("Night watch")
 
 
-def test_a_job_that_is_cancelled_elsewhere_says_so_here(page: Page, site: Site) -> None:
-    job_id = site.submit("family", {"size": 150, "gate": "never"}, name="Adrift")
-    page.goto(f"{site.address}/jobs/{job_id}")
+def test_a_job_that_is_cancelled_elsewhere_says_so_here(page: Page, common: Site) -> None:
+    job_id = common.submit("family", {"size": 150, "gate": "never"}, name="Adrift")
+    page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".tree-head .badge")).to_have_text("Orchestrating")
 
-    site.post(f"/api/jobs/{job_id}/cancel", {})
+    common.post(f"/api/jobs/{job_id}/cancel", {})
 
     expect(page.locator(".tree-head .badge")).to_have_text("Cancelled")
     expect(page.locator(".legend")).to_contain_text("Cancelled150")

@@ -215,10 +215,11 @@ def without_privileges() -> None:
         ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, right, 0, 0, 0)
 
 
-def http(method: str, url: str, body: Any = None) -> tuple[int, Any]:
+def http(method: str, url: str, body: Any = None, *, token: str = "") -> tuple[int, Any]:
     """One request: the status and the JSON of the answer."""
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, json.loads(answer.read())

@@ -92,6 +92,13 @@ def attendance(
     return asyncio.create_task(outcome())
 
 
+async def heard(interrupts: Interrupts) -> None:
+    """Wait until the press was taken notice of."""
+    async with asyncio.timeout(20):
+        while interrupts.pressed.is_set():
+            await asyncio.sleep(0)
+
+
 async def test_a_tree_is_shown_until_it_ends(hand: Hand, client: AsyncClient) -> None:
     root, watcher = await hand.submit(), Watcher()
     task = attendance(client, root, watcher, Interrupts())
@@ -128,9 +135,7 @@ async def test_ctrl_c_twice_leaves_at_once_and_the_tree_is_still_cancelled(hand:
     await watcher.until("running")
 
     interrupts.press()
-    async with asyncio.timeout(20):
-        while interrupts.pressed.is_set():
-            await asyncio.sleep(0)
+    await heard(interrupts)
     interrupts.press()
     with pytest.raises(LeftError):
         await task
@@ -243,9 +248,7 @@ async def test_a_cancel_that_is_refused_is_told_and_ctrl_c_leaves(
     task = attendance(client, root, watcher, interrupts)
     await watcher.until("pending")
     interrupts.press()
-    async with asyncio.timeout(20):
-        while interrupts.pressed.is_set():
-            await asyncio.sleep(0)
+    await heard(interrupts)
     interrupts.press()
 
     with pytest.raises(LeftError):

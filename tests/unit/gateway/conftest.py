@@ -21,6 +21,7 @@ from quaero.gateway.auth.place import Place
 from quaero.gateway.state import Gateway
 from quaero.storage.port import Want
 from quaero.storage.sqlstore import SqlStore
+from quaero.testing import Bench, FakeClock
 
 KINDS = ("fetch", "parent")
 LEASE = 60_000_000
@@ -62,6 +63,17 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     async with SqlStore.open(f"sqlite:///{tmp_path}/quaero.db") as opened:
         await opened.write(announce, None, [KindInfo(kind, Sort.ASYNC) for kind in KINDS])
         yield opened
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def bench(store: SqlStore, clock: FakeClock) -> Bench:
+    """Work by hand, with leases that outlast whatever the clock is moved."""
+    return await Bench.set_up(store, clock, lease=10**12)
 
 
 @pytest.fixture

@@ -106,6 +106,14 @@ class Ground:
         seqs = [prev + 1] if shown else []
         self.view.extend(cuts(prev, prev + 1, seqs, [b'{"seq":%d}' % seq for seq in seqs]))
 
+    async def tell_half(self) -> asyncio.Task[None]:
+        """Begin a flush of two turns; the first is over."""
+        self.turns.size = FEWEST
+        self.turns.begin()
+        telling = asyncio.create_task(self.view.tell_news(self.turns))
+        await asyncio.sleep(0)
+        return telling
+
     async def tell(self) -> None:
         """What a flush does in the end."""
         self.turns.begin()
@@ -179,13 +187,10 @@ async def test_who_is_full_steps_out_and_comes_back_with_everything() -> None:
 
 async def test_nothing_is_written_to_who_goes_while_others_are_told() -> None:
     ground = await crowd(2 * FEWEST)
-    ground.turns.size = FEWEST  # the second half has its turn after the first
     last = ground.wires[-1]
     ground.record()
 
-    ground.turns.begin()
-    telling = asyncio.create_task(ground.view.tell_news(ground.turns))
-    await asyncio.sleep(0)
+    telling = await ground.tell_half()
     assert (ground.wires[0].entries, last.entries) == ([1], [])
     last.lose()
     await telling
@@ -197,12 +202,9 @@ async def test_nothing_is_written_to_who_goes_while_others_are_told() -> None:
 
 async def test_who_comes_while_others_are_told_gets_it_once() -> None:
     ground = await crowd(2 * FEWEST)
-    ground.turns.size = FEWEST
     ground.record()
 
-    ground.turns.begin()
-    telling = asyncio.create_task(ground.view.tell_news(ground.turns))
-    await asyncio.sleep(0)
+    telling = await ground.tell_half()
     late = await ground.come(after=0)
     await telling
     ground.record()
@@ -243,12 +245,9 @@ async def test_all_who_were_quiet_together_hear_a_sign_of_life() -> None:
 
 async def test_a_sign_of_life_never_overtakes_what_is_being_told() -> None:
     ground = await crowd(2 * FEWEST)
-    ground.turns.size = FEWEST
     ground.record()
 
-    ground.turns.begin()
-    telling = asyncio.create_task(ground.view.tell_news(ground.turns))
-    await asyncio.sleep(0)
+    telling = await ground.tell_half()
     ground.clock.move(PING_SECONDS)
     await ground.view.tell_quiet(ground.clock.monotonic(), Turns())
     await telling

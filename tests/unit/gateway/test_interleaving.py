@@ -50,19 +50,9 @@ class FailingStore(SqlStore):
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[FailingStore]:
     async with FailingStore.open(f"sqlite:///{tmp_path}/quaero.db", clock=clock) as opened:
         yield opened
-
-
-@pytest.fixture
-async def bench(store: SqlStore, clock: FakeClock) -> Bench:
-    return await Bench.set_up(store, clock, lease=10**12)
 
 
 class Halt:

@@ -35,20 +35,10 @@ class CountingStore(SqlStore):
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[CountingStore]:
     async with CountingStore.open(f"sqlite:///{tmp_path}/quaero.db", clock=clock) as opened:
         opened.read = []
         yield opened
-
-
-@pytest.fixture
-async def bench(store: CountingStore, clock: FakeClock) -> Bench:
-    return await Bench.set_up(store, clock, lease=10**12)
 
 
 async def running(bench: Bench, n: int) -> tuple[int, list[Job]]:

@@ -44,19 +44,9 @@ class CountingStore(SqlStore):
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[SqlStore]:
     async with CountingStore.open(f"sqlite:///{tmp_path}/quaero.db", clock=clock) as opened:
         yield opened
-
-
-@pytest.fixture
-async def bench(store: SqlStore, clock: FakeClock) -> Bench:
-    return await Bench.set_up(store, clock, lease=10**12)
 
 
 async def reads_of(bench: Bench, store: SqlStore, viewers: int) -> tuple[int, list[Watched]]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from quaero.engine.limits import Limit
 from quaero.kinds.crawler.client import Network
 from quaero.kinds.crawler.guard import AddressGuard
 from quaero.kinds.crawler.pages import Visit
+from quaero.kinds.crawler.parserprocess import ParserProcess
 from quaero.kinds.crawler.rules import Rules
 
 Answerer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
@@ -148,13 +149,27 @@ async def other_server(anyio_backend: str) -> AsyncIterator[Server]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the tests of a module, so that they share a parser process: it is slow to start."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def parser(anyio_backend: str) -> AsyncIterator[ParserProcess]:
+    """The parser process of a module."""
+    one = ParserProcess()
+    yield one
+    await one.close()
+
+
 @pytest.fixture
-async def network(anyio_backend: str) -> AsyncIterator[Network]:
+async def network(parser: ParserProcess) -> AsyncIterator[Network]:
     """A network that may reach loopback."""
-    async with AsyncExitStack() as stack:
-        made = Network(AddressGuard.allowing(["127.0.0.0/8"]))
-        stack.push_async_callback(made.close)
-        yield made
+    made = Network(AddressGuard.allowing(["127.0.0.0/8"]))
+    made.parser = parser
+    yield made
+    await made.session.close()
 
 
 @pytest.fixture
