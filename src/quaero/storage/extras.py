@@ -1,8 +1,7 @@
-"""What one transaction records beside jobs, lanes and journals: counts, errors, documents, dependencies, events."""
+"""What one transaction records beside jobs, lanes and journals: counts, errors, documents, events."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -21,7 +20,6 @@ class Extras:
         self._db = db
         self._now = now
         self._writer = writer
-        self._depends: list[tuple[int, int]] = []
         self._errors: dict[tuple[int, str], list[Any]] = {}
         self._documents: list[tuple[Job, Document]] = []
         self._deliveries: list[tuple[str, int, bytes]] = []
@@ -30,11 +28,7 @@ class Extras:
     @property
     def waiting(self) -> bool:
         """Whether anything is collected."""
-        return bool(self._depends or self._errors or self._documents or self._deliveries)
-
-    def depend(self, job_id: int, on: Iterable[int]) -> None:
-        """Record that a job waits for others."""
-        self._depends.extend((other, job_id) for other in on)
+        return bool(self._errors or self._documents or self._deliveries)
 
     def count_error(self, job: Job, fingerprint: str, message: str, n: int) -> None:
         """Add `n` to a tree's error group."""
@@ -91,7 +85,6 @@ class Extras:
 
     def save(self) -> None:
         """Store what was collected."""
-        self.save_dependencies()
         for (root_id, fingerprint), (message, n, examples) in self._errors.items():
             self._save_error_group(root_id, fingerprint, message, n, examples)
         for job, document in self._documents:
@@ -99,12 +92,6 @@ class Extras:
         if self._deliveries:
             self._db.run_many("insert into delivery(subscriber, root_id, event) values(?, ?, ?)", self._deliveries)
         self._errors, self._documents, self._deliveries = {}, [], []
-
-    def save_dependencies(self) -> None:
-        """Store who waits for whom."""
-        if self._depends:
-            self._db.run_many("insert into dependency(waits_for, job_id) values(?, ?)", self._depends)
-            self._depends = []
 
     def _save_error_group(self, root_id: int, fingerprint: str, message: str, n: int, examples: list[int]) -> None:
         self._db.run(

@@ -20,6 +20,7 @@ from quaero.domain.status import JobStatus
 from quaero.failpoints import failpoint
 from quaero.storage.claims import Claims, May
 from quaero.storage.connection import Connection, Row
+from quaero.storage.dependencies import Dependencies
 from quaero.storage.extras import Extras
 from quaero.storage.journalwriter import JournalWriter
 from quaero.storage.lanes import Lanes
@@ -63,11 +64,13 @@ class SqlLedger(LeafMap):
         self._trail.begin()
         self._claims = Claims(db, self, self._trail)
         self.queues = Lanes(db, now, locks, self._new, rotation or Rotation())
+        self.dependencies = Dependencies(db)
         self._extras = Extras(db, now, writer)
         self.scattered = scattered or Scattered()
         self._journal = JournalWriter(self)
         self._kinds: dict[str, tuple[int, int] | None] = {}
         self._cancel_lists: dict[int, dict[int, str]] | None = None
+        self._relisted: set[int] = set()  # roots whose rows do not say yet what is listed
 
     def note(self, job: Job, note: Note) -> None:
         """Append an entry to the job's journal."""
@@ -108,7 +111,7 @@ class SqlLedger(LeafMap):
 
     def depend(self, job_id: int, on: Iterable[int]) -> None:
         """Record that a job waits for others."""
-        self._extras.depend(job_id, on)
+        self.dependencies.add(job_id, on)
 
     def count_error(self, job: Job, fingerprint: str, message: str, n: int) -> None:
         """Add `n` to a tree's error group."""
@@ -165,8 +168,8 @@ class SqlLedger(LeafMap):
         else:
             lists.pop(root.id, None)
         root.become_branch()
-        root.cancelling = json.dumps({str(i): mode for i, mode in listed.items()}) if listed else None
         self.touch(root)
+        self._relisted.add(root.id)
 
     def note_cancelling(self, root_id: int, text: str | None) -> None:
         """What a root's row lists, read while it is held: it may have changed since the lists were."""
@@ -210,10 +213,6 @@ class SqlLedger(LeafMap):
 
     # --- saving
 
-    def flush_dependencies(self) -> None:
-        """Store new dependencies, so that they are found: they may be asked for while a job is half-way in a move."""
-        self._extras.save_dependencies()
-
     def flush(self) -> None:
         """Write everything so far. Roots go last: their rows carry the heads and cancel lists others wait for.
 
@@ -224,6 +223,7 @@ class SqlLedger(LeafMap):
             or self._touched
             or self.has_short_ways_to_save
             or self.queues.waiting
+            or self.dependencies.waiting
             or self._extras.waiting
             or self._journal.waiting
             or any(self._moved.counts)
@@ -241,10 +241,19 @@ class SqlLedger(LeafMap):
             self.queues.settle()
         self._insert_new()
         self.save_short_ways()
+        self._write_lists()
         self._update_touched()
         self._extras.save_counts(moved.counts, moved.closed)
         self._extras.save_waits(moved.waits)
+        self.dependencies.save()
         self._extras.save()
+
+    def _write_lists(self) -> None:
+        for root_id in self._relisted:
+            listed = self.cancel_lists.get(root_id)
+            text = json.dumps({str(i): mode for i, mode in listed.items()}) if listed else None
+            self.get(root_id).cancelling = text
+        self._relisted.clear()
 
     def settle(self) -> None:
         """Right before the commit: move the rows that every writer's commit moves."""

@@ -181,13 +181,15 @@ class SqlLookup:
 
     def dependents(self, job_id: int) -> list[int]:
         """Ids of the siblings that wait for a job."""
-        self._ledger.flush_dependencies()
-        return [row[0] for row in self._db.rows("select job_id from dependency where waits_for = ?", (job_id,))]
+        return self._ledger.dependencies.dependents(job_id)
 
     def waits_for(self, job_id: int) -> list[int]:
         """Ids of the siblings a job waits for."""
-        self._ledger.flush_dependencies()
-        return [row[0] for row in self._db.rows("select waits_for from dependency where job_id = ?", (job_id,))]
+        return self._ledger.dependencies.waits_for(job_id)
+
+    def learn_what_wait(self, job_ids: Iterable[int]) -> None:
+        """Learn in one question what these wait for."""
+        self._ledger.dependencies.learn(job_ids)
 
     def matching(self, where: JobFilter, *, after: int, upto: int, limit: int) -> Matches:
         """Ids above `after` and not above `upto` that match, a bounded part of them."""

@@ -8,6 +8,7 @@
 `quaero.storage.port`; how fast a store is, and what becomes of it when the power goes, are not asked here.
 """
 
+from quaero.testing.storeacting import StoreActing
 from quaero.testing.storedating import StoreDating
 from quaero.testing.storekeeping import StoreKeeping
 from quaero.testing.storelisting import StoreListing
@@ -17,5 +18,7 @@ from quaero.testing.storereading import StoreReading
 from quaero.testing.storeresting import StoreResting
 
 
-class StoreContract(StoreDating, StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreResting, StoreListing):
+class StoreContract(
+    StoreActing, StoreDating, StoreKeeping, StoreMoving, StoreQueueing, StoreReading, StoreResting, StoreListing
+):
     """All promises of a store."""

@@ -7,6 +7,7 @@ behind the same fence as everything a worker writes. So whichever process dies, 
 Only jobs that were there when it was asked for are touched.
 """
 
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Literal
@@ -26,8 +27,9 @@ from quaero.storage.port import JobFilter, Ledger, Note
 KIND = "quaero.bulk"
 PRIORITY = 2**31 - 1  # before all other lanes, so that looking for one costs nothing however many lanes are ready
 ATTEMPTS = 10  # a lost worker costs one
-MOST_JOBS = 100  # acted on in one transaction
+MOST_JOBS = 250  # acted on in one transaction
 MOST_AFFECTED = 2_000  # ... unless so many were touched before
+MOST_SECONDS = 0.01  # ... or it took so much of a processor: others who write wait for it
 TOLD = 100  # refusals told one by one in the log
 
 Action = Literal["cancel", "retry", "rerun", "delete"]
@@ -102,12 +104,15 @@ def work(ledger: Ledger, worker_id: int, job_id: int, epoch: int) -> Stand:
 
 def _batch(ledger: Ledger, job: Job, wanted: Order, account: Account) -> bool:
     """Act until the batch is big enough; whether there is more to do."""
+    most, ends = account.affected + MOST_AFFECTED, time.thread_time() + MOST_SECONDS
     found = ledger.find.matching(wanted.where, after=account.position, upto=wanted.upto, limit=MOST_JOBS)
-    before = account.affected
+    ledger.load_above(ledger.load(found.ids).values())  # all at once, and in the order of locks
+    if wanted.action == "retry":
+        ledger.find.learn_what_wait(found.ids)
     for job_id in found.ids:
         _act(ledger, job, wanted, account, job_id)
         account.position = job_id
-        if account.affected - before >= MOST_AFFECTED:
+        if account.affected >= most or time.thread_time() >= ends:
             return True
     if found.goes_on is None:
         return False

@@ -52,10 +52,11 @@ def cancel(ledger: Ledger, job_id: int) -> Acted:
     job.cancel_requested = int(job.status != RUNNING)  # a running one is asked when its turn comes
     ledger.note(job, Note(Level.WARN, "Cancel requested"))
     ledger.touch(job)
-    list_cancel(ledger, job, ALL)
-    _advance_one(ledger, job.root_id, job.id, ALL, AT_ONCE)  # others that are listed have their turn in each round
-    if not job.is_branch and ledger.get(job_id).is_terminal:  # many of them leave no long list
-        _unlist(ledger, job.root_id, job.id)
+    if job.status == PENDING and not job.is_branch:  # nobody runs it and nothing is below it: nothing is left to list
+        cancel_now(ledger, job, ALL)
+    else:
+        list_cancel(ledger, job, ALL)
+        _advance_one(ledger, job.root_id, job.id, ALL, AT_ONCE)  # others that are listed have their turn in each round
     return Acted(affected, job)
 
 
@@ -76,6 +77,7 @@ def _open_at_or_below(ledger: Ledger, job: Job) -> int:
 def advance(ledger: Ledger, limit: int) -> int:
     """Close up to `limit` jobs under the lists of cancellations; how many were closed or asked (0: nothing to do)."""
     done = 0
+    ledger.load(top_id for listed_ids in ledger.cancel_lists.values() for top_id in listed_ids)
     for root_id in list(ledger.cancel_lists):
         for top_id, mode in list(ledger.cancel_lists.get(root_id, {}).items()):
             if done < limit:
@@ -91,8 +93,10 @@ def _advance_one(ledger: Ledger, root_id: int, top_id: int, mode: str, limit: in
     limit = max(1, limit // ONE_BY_ONE)
     if mode == PENDING_CHILDREN:  # listed until it has closed: a running child may become pending once more
         batch = _pending_children(ledger, top, limit)
-    else:
+    elif top.is_branch:
         batch = ledger.find.open_leaves(top_id, limit)
+    else:
+        batch = [top] if _is_to_stop(top) else []
     over = not batch and top.is_terminal
     for job in sorted(batch, key=lambda job: -job.id):
         _stop(ledger, job, mode)
@@ -133,10 +137,14 @@ def _pending_children(ledger: Ledger, top: Job, limit: int) -> list[Job]:
     return [job for job in ledger.find.children(top.id, statuses=(PENDING,), limit=limit) if job.owner is None]
 
 
+def _is_to_stop(job: Job) -> bool:
+    return job.status == PENDING or (job.status == RUNNING and not job.cancel_requested)
+
+
 def _stop(ledger: Ledger, job: Job, mode: str) -> None:
     if job.status == PENDING:
         cancel_now(ledger, job, mode)
-    elif job.status == RUNNING and not job.cancel_requested:
+    elif _is_to_stop(job):
         job.cancel_requested = 1
         ledger.touch(job)
 

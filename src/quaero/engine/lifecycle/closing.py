@@ -98,7 +98,8 @@ def _stop_tree(ledger: Ledger, parent: Job) -> None:
 
 def _free_dependents(ledger: Ledger, job: Job) -> list[Job]:
     """Release the siblings that waited for a job; those to skip, because it did not end well, are returned."""
-    dependents = [other for other in ledger.load(ledger.find.dependents(job.id)).values() if not other.is_terminal]
+    found = sorted(ledger.load(ledger.find.dependents(job.id)).items())
+    dependents = [other for _, other in found if not other.is_terminal]
     skipped = []
     for other in dependents:
         if not has_ended_well(job) and other.status == PENDING and not other.attempt:

@@ -60,6 +60,7 @@ def restart(ledger: Ledger, jobs: Sequence[Job]) -> int:
     A work list instead of recursion: trees are up to 1,000 deep and chains of dependents longer.
     """
     again = 0
+    ledger.find.learn_what_wait(job.id for job in jobs)
     todo = list(reversed(jobs))
     while todo:
         job = todo.pop()
@@ -140,7 +141,7 @@ def _dependents_to_reopen(ledger: Ledger, job: Job) -> list[Job]:
     row: Job | None = job
     while row is not None:
         if row.has_dependents:
-            for other in ledger.load(ledger.find.dependents(row.id)).values():
+            for _, other in sorted(ledger.load(ledger.find.dependents(row.id)).items()):
                 if not other.is_terminal:
                     block(ledger, other)
                 elif other.reason == SKIPPED and _may_still_run(ledger, other):

@@ -95,6 +95,9 @@ class Lookup(Protocol):
     def waits_for(self, job_id: int) -> list[int]:
         """Ids of the siblings a job waits for."""
 
+    def learn_what_wait(self, job_ids: Iterable[int]) -> None:
+        """Learn in one question what these wait for: each of them will be asked about."""
+
     def matching(self, where: JobFilter, *, after: int, upto: int, limit: int) -> Matches:
         """Ids above `after` and not above `upto` that match, a bounded part of them."""
 

@@ -78,9 +78,12 @@ async def test_what_has_ended_otherwise_cannot_be_cancelled(bench: Bench, how: H
 async def test_cancelling_one_of_many_siblings_looks_at_no_other_that_is_listed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And of one that has nothing below it nothing is looked for at all."""
     parent, ids = await bench.family(6)
-    running = await bench.hand.take(3, root_id=parent.id)
-    await bench.hand.begin(*running)
+    *running, last = await bench.hand.take(4, root_id=parent.id)
+    await bench.hand.begin(*running, last)
+    for job in (*running, last):
+        await bench.hand.spawn(job, [a_child()])
     for job in running:
         await bench.cancel(job.id)
     looked: list[int] = []
@@ -94,8 +97,9 @@ async def test_cancelling_one_of_many_siblings_looks_at_no_other_that_is_listed(
     for job_id in ids[3:]:
         await bench.cancel(job_id)
 
-    assert looked == ids[3:]
-    assert set(json.loads((await bench.job(parent.id)).cancelling or "{}")) == {str(job.id) for job in running}
+    assert set(looked) == {last.id}
+    listed = {str(job.id) for job in (*running, last)}
+    assert set(json.loads((await bench.job(parent.id)).cancelling or "{}")) == listed
 
 
 async def test_cancelling_nothing_says_so(bench: Bench) -> None:

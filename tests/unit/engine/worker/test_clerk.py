@@ -155,6 +155,34 @@ async def test_each_job_is_rerun_once_although_its_worker_dies_on_the_way(
     assert done.attempt == (1 if gracious else 2)
 
 
+async def test_a_stretch_of_children_is_cancelled_once_although_a_worker_dies_between_two_batches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MOST_JOBS", 4)
+    parent, ids = await bench.family(20)
+    running = await bench.hand.take(2, root_id=parent.id)
+    await bench.hand.begin(*running)
+    chosen = JobFilter(parent_id=parent.id, children=(ids[0], ids[-3]), descending=False)
+
+    job = await ask(bench, "cancel", chosen)
+    first = Office(bench, await bench.store.write(workers.register, "one", "here", 2, 60_000_000))
+    await first.until(job, lambda job: job.result is not None and account(job).jobs >= 8)
+    await first.die()
+    await bench.store.write(workers.leave, first.clerk.worker_id)
+    bench.clock.move(60)
+    await bench.hand.renew()
+    second = Office(bench, await bench.store.write(workers.register, "another", "here", 3, 60_000_000))
+    done = await second.until(job)
+    await second.die()
+    await bench.hand.end(*running, how=How.CANCELLED)
+    await bench.settle()
+
+    assert (account(done).jobs, account(done).affected, account(done).refused) == (18, 18, 0)
+    assert await bench.statuses(ids) == [S.CANCELLED] * 18 + [S.PENDING] * 2
+    requests = [entry.job_id for entry in await bench.entries(parent.id) if entry.message == "Cancel requested"]
+    assert requests == ids[:-2]
+
+
 async def test_a_bulk_that_is_cancelled_stops_between_two_batches(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
