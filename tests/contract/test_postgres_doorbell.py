@@ -221,3 +221,13 @@ async def test_rings_alone_bring_lines_to_a_viewer(
         running.cancel()
         await asyncio.wait({running})
         await bench.hand.end(job)
+
+
+async def test_rings_that_cannot_be_sent_are_gathered_as_all_trees() -> None:
+    """As long as the server takes no connection of it, while another of this process still commits."""
+    with closing(PostgresDoorbell("postgresql://nobody@127.0.0.1:1/nowhere")) as bell:
+        bell._heeded.said("gateway", None, time.monotonic())
+        for first in range(1, 200_000, 1_000):
+            bell.ring(range(first, first + 1_000), work=False)
+
+        assert hints.MOST_TREES < len(bell._due_trees) <= hints.MOST_TREES + 1_000

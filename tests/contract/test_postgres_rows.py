@@ -8,6 +8,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests import postgres
 
+from quaero.engine.lifecycle.removal import purge
+from quaero.engine.lifecycle.retry import delete
+from quaero.storage.postgres import connection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 
@@ -59,3 +62,24 @@ async def test_every_transaction_has_its_timeouts(url: str) -> None:
         assert await store.write(lambda ledger: ledger.rows(sql)) == [("30s", "10s", "15s", "on")]
         assert [row[0] for row in await store.rows(sql)] == ["1min"]
         assert (await store.rows(sql))[0][2] == "1min"
+
+
+async def test_a_tree_that_is_removed_leaves_no_statements_in_memory(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They list the ids of a thousand jobs each, and no two are alike."""
+    made: list[str] = []
+    remembered = connection._remembered
+    monkeypatch.setattr(connection, "_remembered", lambda sql: made.append(sql) or remembered(sql))
+    clock = FakeClock()
+    async with SqlStore.open(url, clock=clock) as store:
+        bench = await Bench.set_up(store, clock)
+        parent, children = await bench.family(1_500)
+        await bench.cancel(parent.id)
+        await bench.hand.end(parent)
+        await bench.settle()
+        await store.write(delete, parent.id)
+        while await store.write(purge):
+            pass
+        assert await store.jobs_by_id(children) == []
+
+    assert max(map(len, made)) < 4_000
+    assert connection._numbered("select ?, '" + "x" * 10_000 + "', ?").startswith(b"select $1, 'xx")

@@ -68,7 +68,8 @@ class PostgresDoorbell:
         with self._door:
             is_new = not (self._due_work or self._due_trees)
             self._due_work = self._due_work or work
-            self._due_trees |= heeded
+            if len(self._due_trees) <= hints.MOST_TREES:  # more than that are all, however long it takes to say so
+                self._due_trees |= heeded
         if is_new:
             self._stir()
 

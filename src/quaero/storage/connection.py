@@ -1,7 +1,7 @@
 """What a transaction needs of a database; `dialect` has the words in which two databases differ.
 
 Scripts and the ledger are one text for SQLite and PostgreSQL: parameters are `?`, a list of numbers is one parameter
-made by `array` and matched by `{column} in_array`. Nothing here knows what a job is.
+made by `array` and matched by what `member` says. Nothing here knows what a job is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

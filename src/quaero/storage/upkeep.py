@@ -60,7 +60,8 @@ def _walk(ledger: SqlLedger, after_root: int, keep: int) -> int | None:
         for (root_id,) in ledger.rows(
             "select distinct root_id from run where root_id > ? and root_id <= ? and t1 < ?", (*window, edge)
         ):
-            _trim_tree(ledger, ledger.get(root_id), edge)
+            for root in ledger.load((root_id,)).values():  # none if it was removed meanwhile
+                _trim_tree(ledger, root, edge)
     return int(looked[-1][0]) if len(looked) == LOOKED_AT else None
 
 

@@ -55,6 +55,22 @@ async def test_a_merged_journal_goes_on_growing(bench: Bench, db: SqliteConnecti
     assert examine(db, bench.clock.now()) == []
 
 
+async def test_a_tree_that_is_removed_while_journals_are_walked_is_passed_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may remove it between the walk's question and its look at the root."""
+    root_id = await chatty(bench, 3)
+    await bench.hand.end(await bench.job(root_id))
+    await bench.store.write(
+        lambda ledger: ledger.run("insert into run select 4711, 1, 2, block_id, 1, 1, 0 from run limit 1")
+    )
+    bench.clock.move(2 * HOUR / 1e6)
+
+    await tidy(bench, HOUR)
+
+    await bench.store.write(lambda ledger: ledger.run("delete from run where root_id = 4711"))
+
+
 async def test_merging_leaves_a_block_that_other_trees_share(bench: Bench, db: SqliteConnection) -> None:
     one, two = await bench.running(), await bench.running()
     for n in range(40):

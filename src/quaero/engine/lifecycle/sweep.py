@@ -1,5 +1,5 @@
-"""What time alone must bring about, done by any worker, safe to repeat: lapsed leases, deadlines, parents a bug left
-open, small things of passing use. Every script is bounded; callers repeat while it reports work."""
+"""What time alone must bring about, done by any worker, safe to repeat: deadlines, parents a bug left open, small
+things of passing use. Every script is bounded."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from quaero.domain.durations import format_duration
 from quaero.domain.entries import Level
 from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
-from quaero.domain.status import JobStatus
+from quaero.domain.status import WORDS, JobStatus
 from quaero.engine.lifecycle.closing import close, finish
 from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.engine.lifecycle.removal import forget_limits
@@ -16,6 +16,9 @@ from quaero.storage.port import Ledger, Note
 S = JobStatus
 PACE_KEPT_SECONDS = 700  # ten minutes to show, and the minute before them
 LIMITS_LOOKED_AT = 1_000
+LOOKED_AT = 20_000  # open parents
+COUNTERS_KEPT = 100
+LAST_ID = 2**63 - 1
 
 
 def expire_trees(ledger: Ledger, limit: int = 20) -> int:
@@ -50,12 +53,12 @@ def error_record(kind: str, message: str) -> dict[str, str | None]:
 
 
 def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
-    """Close parents that are sealed and done but open: none unless there is a bug; their ids, to be said aloud."""
-    found = ledger.rows(
-        "select id from job where status = 2 and sealed = 1 and n_pending + n_running + n_waiting = 0 limit ?", (limit,)
-    )
+    """Close parents that are sealed and done but open: none unless there is a bug; their ids, to be said aloud.
+
+    Where very many are open a part is looked at, the next one at the next time, whichever worker does it.
+    """
     ids = []
-    for job in ledger.load(row[0] for row in found).values():
+    for job in ledger.load(_sealed_and_done(ledger, limit)).values():
         if job.status != S.WAITING or not job.sealed or job.open_children:  # it was moved since we looked
             continue
         ledger.note(job, Note(Level.WARN, "Closed by the sweep: it was done and still open"))
@@ -64,14 +67,56 @@ def close_forgotten(ledger: Ledger, limit: int = 100) -> list[int]:
     return ids
 
 
+def _sealed_and_done(ledger: Ledger, limit: int) -> list[int]:
+    """Up to `limit` open parents of the next part that should be closed."""
+    kept = ledger.rows("select value from meta where key = 'looked_for_open'")
+    after = int(kept[0][0]) if kept else 0
+    edge = ledger.rows(
+        "select id from job where status = 2 and id > ? order by id limit 1 offset ?", (after, LOOKED_AT - 1)
+    )
+    upto = edge[0][0] if edge else LAST_ID
+    found = ledger.rows(
+        "select id from job where status = 2 and sealed = 1 and n_pending + n_running + n_waiting = 0"
+        " and id > ? and id <= ? order by id limit ?",
+        (after, upto, limit),
+    )
+    reached = found[-1][0] if len(found) == limit else upto if edge else 0
+    if reached != after:
+        ledger.run(
+            "insert into meta(key, value) values('looked_for_open', ?)"
+            " on conflict(key) do update set value = excluded.value",
+            (str(reached),),
+        )
+    return [row[0] for row in found]
+
+
 def trim_small(ledger: Ledger) -> None:
-    """Forget what is only of passing use: counts behind the queue's history, idempotency keys, workers long gone."""
+    """Forget what is only of passing use: counts behind the queue's history, idempotency keys, processes long gone."""
     day = 86_400_000_000
     for table in ("throughput", "latency"):
         ledger.run(f"delete from {table} where second < ?", (ledger.now // 1_000_000 - PACE_KEPT_SECONDS,))
     ledger.run("delete from idempotency where at < ?", (ledger.now - day,))
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     _trim_limits(ledger)
+    _fold_counters(ledger)
+
+
+def _fold_counters(ledger: Ledger) -> None:
+    """Every start of a process leaves a row of counts behind: those of many become one's.
+
+    One of a process that lives after all is begun anew by its next commit.
+    """
+    ((n,),) = ledger.rows("select count(*) from counter")
+    if n <= COUNTERS_KEPT:
+        return
+    gone = ledger.claimed(
+        f"select writer, {', '.join(WORDS)} from counter where writer not in (select writer from throughput) limit ?",
+        (10 * COUNTERS_KEPT,),
+    )
+    for writer, *counts in gone:
+        ledger.run("delete from counter where writer = ?", (writer,))
+        for status, count in enumerate(counts):
+            ledger.discount(status, -count)
 
 
 def _trim_limits(ledger: Ledger) -> None:

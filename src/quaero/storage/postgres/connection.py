@@ -5,7 +5,6 @@ here lives longer than a transaction: no settings, no temporary tables.
 """
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -39,6 +38,7 @@ LINK: dict[str, Any] = {
     "keepalives_count": 2,
     "tcp_user_timeout": LINK_SECONDS * 1_000,
 }
+LONG = 4_000  # characters; a statement of more lists ids, and is never sent again
 NAME = "quaero"  # under which the server lists our sessions
 
 
@@ -212,8 +212,14 @@ def _not_for_us(_: psycopg.Notify) -> None:
     """A pooler may lend a session in which another client listened; the driver would keep what is heard for ever."""
 
 
-@lru_cache(1_000)
 def _numbered(sql: str) -> bytes:
     """`?`s as `$1`, `$2`, ...; none of our statements has a question mark of its own."""
-    numbers = itertools.count(1)
-    return "".join(f"${next(numbers)}" if character == "?" else character for character in sql).encode()
+    return _number(sql) if len(sql) > LONG else _remembered(sql)
+
+
+def _number(sql: str) -> bytes:
+    first, *others = sql.split("?")
+    return "".join((first, *(f"${n}{part}" for n, part in enumerate(others, 1)))).encode()
+
+
+_remembered = lru_cache(1_000)(_number)

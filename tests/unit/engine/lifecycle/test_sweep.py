@@ -9,6 +9,7 @@ from quaero.engine.lifecycle import removal, sweep
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.engine.lifecycle.retry import delete
 from quaero.storage.doctor import examine
+from quaero.storage.port import Ledger
 from quaero.storage.sqlite import connect
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_limit, a_root, a_step
@@ -18,21 +19,69 @@ pytestmark = pytest.mark.anyio
 DAY = 86_400.0
 
 
-async def test_a_parent_a_bug_left_open_is_closed_and_it_is_said_so(bench: Bench) -> None:
+async def left_open(bench: Bench) -> int:
+    """A parent whose only child ended without closing it, as no path of ours does."""
     parent, [child] = await bench.family(1)
     await bench.hand.end(parent)
     await bench.hand.take()
     plant = (
         "update job set status = 3, owner = null, sealed = 1, finished_at = 1 where id = ?1 and ?2",
         "update job set n_pending = 0, n_completed = 1, b_pending = 0, b_completed = 1 where id = ?2 and ?1",
-        "update counter set pending = 0, completed = 1 where ?1 and ?2",
+        "update counter set pending = pending - 1, completed = completed + 1 where ?1 and ?2",
     )
     await bench.store.write(lambda ledger: [ledger.run(sql, (child, parent.id)) for sql in plant])
+    return parent.id
 
-    assert await bench.store.write(sweep.close_forgotten) == [parent.id]
 
-    assert await bench.status(parent.id) == S.COMPLETED
-    assert any("Closed by the sweep" in entry.message for entry in await bench.entries(parent.id))
+async def test_a_parent_a_bug_left_open_is_closed_and_it_is_said_so(bench: Bench) -> None:
+    parent_id = await left_open(bench)
+
+    assert await bench.store.write(sweep.close_forgotten) == [parent_id]
+
+    assert await bench.status(parent_id) == S.COMPLETED
+    assert any("Closed by the sweep" in entry.message for entry in await bench.entries(parent_id))
+
+
+async def test_of_many_open_parents_a_part_is_looked_at_each_time_and_all_in_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "LOOKED_AT", 2)
+    for _ in range(3):
+        parent, _ = await bench.family(1)
+        await bench.hand.end(parent)
+    done = [await left_open(bench), await left_open(bench)]
+
+    closed = [await bench.store.write(sweep.close_forgotten) for _ in range(3)]
+    again = [await left_open(bench)]
+    closed += [await bench.store.write(sweep.close_forgotten) for _ in range(3)]
+
+    assert closed[:3] == [[], done[:1], done[1:]]
+    assert [job_id for ids in closed[3:] for job_id in ids] == again
+
+
+async def test_counts_of_processes_long_gone_are_one_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "COUNTERS_KEPT", 3)
+    await bench.family(4)
+    before = (await bench.store.stats()).counts
+
+    def leave_rows(ledger: Ledger) -> None:
+        for n in range(10):  # one made what another one completed
+            values = f"'gone {n}', {n}, 0, 0, {-n}, 0, 0"
+            ledger.run(
+                f"insert into counter(writer, pending, running, waiting, completed, failed, cancelled) values({values})"
+            )
+        ledger.run(
+            "update counter set pending = pending - 45, completed = completed + 45 where writer not like 'gone%'"
+        )
+        ledger.run(f"insert into throughput(second, writer, closed) values({ledger.now // 1_000_000}, 'gone 9', 1)")
+
+    await bench.store.write(leave_rows)
+    await bench.store.write(sweep.trim_small)
+
+    writers = {writer for (writer,) in await bench.store.rows("select writer from counter")}
+    assert len(writers) == 2
+    assert "gone 9" in writers  # it has just ended a job: it lives
+    assert (await bench.store.stats()).counts == before
 
 
 async def test_small_things_are_forgotten_after_a_day(bench: Bench) -> None:
