@@ -102,6 +102,8 @@ def test_selected_cells_have_a_log_of_their_own_that_an_address_keeps(page: Page
 
 def test_what_selected_cells_say_comes_live(page: Page, common: Site, gate: Gate) -> None:
     job_id = common.submit("family", {"size": 40, "gate": gate.name, "fail_every": 3}, name="Soundings")
+    # a page that knows the children from the start shows less of a log than one that saw them come, but not of these
+    wait_for(lambda: common.get(f"/api/jobs/{job_id}")["tally"]["running"] == 40, "its children")
     page.goto(f"{common.address}/jobs/{job_id}")
     expect(page.locator(".legend")).to_contain_text("Running40")
     brush(page, 3, 4)
