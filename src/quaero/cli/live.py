@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from quaero.cli.output import message
-from quaero.client.models import Job, StepState
+from quaero.client.models import Job
 from quaero.domain.durations import format_duration
 from quaero.domain.eta import Eta, Pace, done
 from quaero.domain.printable import one_line
 from quaero.domain.tally import Tally
 from quaero.domain.wire import parse_time
+from quaero.domain.wiretree import WireStepState
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,7 +47,7 @@ class Snapshot:
         return self.pace.eta(self.tally, growing=self.root.eta is not None and self.root.eta.growing)
 
 
-def counted(job: Job | StepState) -> Tally:
+def counted(job: Job | WireStepState) -> Tally:
     """What is below a job by status, or else the job itself."""
     told = job.tally
     if told.total:
@@ -160,7 +161,7 @@ def draw(snapshot: Snapshot) -> "RenderableType":
     return Group(head, grid, *foot, *lines)
 
 
-def _add_bar(grid: "Table", name: str, job: Job | StepState) -> None:
+def _add_bar(grid: "Table", name: str, job: Job | WireStepState) -> None:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 

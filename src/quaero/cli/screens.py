@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from quaero.client import AsyncClient, Entry, Job
-    from quaero.client.models import StepState, Tally
+    from quaero.domain.wire import WireTally
+    from quaero.domain.wiretree import WireStepState
 
 KEPT_LINES = 2_000
 SHOWN_CHILDREN = SHOWN_FAILURES = 3
@@ -214,7 +215,7 @@ class TreeScreen:
             await asyncio.wait({self._following})
 
 
-def _bars(job: "Job", steps: "list[StepState]", width: int) -> "Table":
+def _bars(job: "Job", steps: "list[WireStepState]", width: int) -> "Table":
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 1), expand=True)
@@ -228,7 +229,7 @@ def _bars(job: "Job", steps: "list[StepState]", width: int) -> "Table":
     return grid
 
 
-def _add_bar(grid: "Table", name: str, status: str, tally: "Tally", text: str) -> None:
+def _add_bar(grid: "Table", name: str, status: str, tally: "WireTally", text: str) -> None:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 

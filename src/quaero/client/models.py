@@ -1,40 +1,17 @@
-"""What a client gets: the JSON of the interface as typed values. Fields a newer server adds are ignored."""
+"""What a client gets: the JSON of the interface as typed values. Fields a newer server adds are ignored.
+
+A job and an entry are read with the JSON in them decoded, which the server's own structs only carry along; whatever has
+no such thing in it is one of those.
+"""
 
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from quaero.domain.wire import WireTally
+from quaero.domain.wiretree import WireEta, WireStepState
+
 T = TypeVar("T")
-
-
-class Tally(msgspec.Struct, frozen=True):
-    """Counts by status; `running` includes `waiting`."""
-
-    total: int
-    pending: int
-    running: int
-    completed: int
-    failed: int
-    cancelled: int
-
-
-class StepState(msgspec.Struct, frozen=True):
-    """A step as it stands."""
-
-    id: str
-    name: str
-    status: str
-    tally: Tally
-    progress_text: str
-    version: int
-
-
-class Eta(msgspec.Struct, frozen=True):
-    """How much longer, as a range in milliseconds; `growing`: more children may come."""
-
-    low_ms: int
-    high_ms: int
-    growing: bool
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +37,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, Any] | None
     progress: dict[str, Any] | None
     counts: dict[str, Any] | None
-    tally: Tally
+    tally: WireTally
     progress_text: str
     warnings: int
     cancel_requested: bool
@@ -70,8 +47,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     log_head: int
     reason: str | None = None
-    steps: list[StepState] | None = None
-    eta: Eta | None = None
+    steps: list[WireStepState] | None = None
+    eta: WireEta | None = None
 
     @property
     def is_terminal(self) -> bool:

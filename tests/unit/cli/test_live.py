@@ -8,32 +8,33 @@ import pytest
 from rich.console import Console
 
 from quaero.cli.live import LiveView, PlainView, Snapshot, draw, lasted
-from quaero.client.models import Eta, Job, StepState, Tally
+from quaero.client.models import Job
 from quaero.domain.eta import Pace
 from quaero.domain.job import Job as DomainJob
-from quaero.domain.wiretree import wire_job_detail
+from quaero.domain.wire import WireTally
+from quaero.domain.wiretree import WireEta, WireStepState, wire_job_detail
 
 SECOND = 1_000_000
 
 
-def a_tally(pending: int = 0, running: int = 0, completed: int = 0, failed: int = 0) -> Tally:
-    return Tally(pending + running + completed + failed, pending, running, completed, failed, 0)
+def a_tally(pending: int = 0, running: int = 0, completed: int = 0, failed: int = 0) -> WireTally:
+    return WireTally(pending + running + completed + failed, pending, running, completed, failed, 0)
 
 
-def told(tally: Tally) -> str:
+def told(tally: WireTally) -> str:
     return f"{tally.pending} pending, {tally.running} running, {tally.completed} completed, {tally.failed} failed"
 
 
-def a_job(tally: Tally | None = None, **fields: Any) -> Job:
+def a_job(tally: WireTally | None = None, **fields: Any) -> Job:
     tally = tally or a_tally()
     wire = wire_job_detail(DomainJob(1, 1, "fetch", started_at=SECOND), [], {}, now=SECOND)
     job = msgspec.json.decode(msgspec.json.encode(wire), type=Job)
     return msgspec.structs.replace(job, **{"tally": tally, "progress_text": told(tally), **fields})
 
 
-def a_step(name: str, status: str = "pending", tally: Tally | None = None) -> StepState:
+def a_step(name: str, status: str = "pending", tally: WireTally | None = None) -> WireStepState:
     tally = tally or a_tally()
-    return StepState(f"of {name}", name, status, tally, told(tally), 1)
+    return WireStepState(f"of {name}", name, status, tally, told(tally), 1)
 
 
 def a_snapshot(root: Job, *, at: int = 10 * SECOND, lines: list[str] | None = None, waits: str = "") -> Snapshot:
@@ -117,7 +118,7 @@ def test_a_name_cannot_carry_markup_or_control_sequences_into_the_picture() -> N
 def test_the_pace_tells_a_range_and_that_children_still_come() -> None:
     pace = Pace()
     for second in range(10):
-        root = a_parent(50 + 40 * second, 10 * second, eta=Eta(1, 2, growing=True))
+        root = a_parent(50 + 40 * second, 10 * second, eta=WireEta(1, 2, growing=True))
         snapshot = Snapshot(second * SECOND, root, [], pace)
         pace.saw(second * SECOND, snapshot.tally)
 
