@@ -101,6 +101,8 @@ def site(program: Program) -> Site:
 
 
 @pytest.fixture
-def gate(common: Site) -> Gate:
-    """What jobs of this test may wait for."""
-    return Gate(common.program.place)
+def gate(common: Site) -> Iterator[Gate]:
+    """What jobs of this test may wait for; it is open when the test is over."""
+    gate = Gate(common.program.place)
+    yield gate
+    gate.open()

@@ -8,10 +8,10 @@ import quaero
 app = quaero.App()
 
 
-async def _a_moment() -> None:
+async def _a_moment(seconds: float = 0.05) -> None:
     """Let others run before looking again."""
     never = asyncio.ensure_future(asyncio.Event().wait())
-    await asyncio.wait({never}, timeout=0.05)
+    await asyncio.wait({never}, timeout=seconds)
     never.cancel()
 
 
@@ -76,12 +76,12 @@ async def colours(job: quaero.JobContext) -> None:
 
 
 @app.job(kind="tide", max_attempts=1)
-async def tide(job: quaero.JobContext, gate: str = "gate", waves: int = 600) -> None:
-    """Log and spawn without a pause until a file is there: something always is on its way."""
-    for n in range(waves):
-        if Path(gate).exists():
-            return
+async def tide(job: quaero.JobContext, gate: str) -> None:
+    """Log and spawn until a file is there: something always is on its way, the less the longer a slow machine takes."""
+    n = 0
+    while not Path(gate).exists():
         for part in "abc":
             job.log.info("wave %d%s", n, part)
         job.spawn("child", {"number": n})
-        await _a_moment()
+        n += 1
+        await _a_moment(0.05 if n < 300 else 0.25)

@@ -115,7 +115,7 @@ async def never_yields(job: quaero.JobContext) -> None:
     _stay()
 
 
-@app.job(kind="plain_too_long", timeout="300ms", max_attempts=1)
+@app.job(kind="plain_too_long", timeout="2s", max_attempts=1)
 def plain_too_long(job: quaero.JobContext) -> None:
     program = subprocess.Popen(["sleep", "600"])
     print("started", program.pid)
