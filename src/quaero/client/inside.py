@@ -123,6 +123,11 @@ class _Call:
             await self._room.wait()
             self._room.clear()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the reader has left."""
+        return self.gone.is_set()
+
     def abort(self) -> None:
         """Nobody reads any more."""
         self.chunks.put_nowait(None)
