@@ -8,8 +8,10 @@ from quaero.cli import output
 from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
 
 
-def _act(where: Where, as_json: bool, method: str, parts: tuple[object, ...], body: Any = None) -> None:
-    """Ask for it and print what the API answers, or a sentence."""
+def _act(
+    where: Where, as_json: bool, method: str, parts: tuple[object, ...], body: Any = None, *, became: str = ""
+) -> None:
+    """Ask for it and print what the API answers, or a sentence. `became`: what the job is now, if not in its status."""
     import msgspec
 
     from quaero.client.models import Outcome
@@ -20,7 +22,7 @@ def _act(where: Where, as_json: bool, method: str, parts: tuple[object, ...], bo
         output.raw_json(answer)
     else:
         done = msgspec.json.decode(answer, type=Outcome)
-        output.result(f"job {done.job.id} is {done.job.status}; jobs affected: {done.affected}")
+        output.result(f"job {done.job.id} is {became or done.job.status}; jobs affected: {done.affected}")
 
 
 @click.command(epilog=examples("quaero cancel 42"))
@@ -44,6 +46,8 @@ def cancel(where: Where, as_json: bool, job_id: int) -> None:
 @client_options
 def retry(where: Where, as_json: bool, job_id: int, failed: bool, fingerprint: str | None) -> None:
     """Open a new round of a failed or cancelled job."""
+    if fingerprint is not None and not failed:
+        raise click.UsageError("--fingerprint selects among what failed below the job: give --failed with it")
     _act(where, as_json, "POST", (job_id, "retry"), {"failed_children": failed, "fingerprint": fingerprint})
 
 
@@ -62,4 +66,4 @@ def rerun(where: Where, as_json: bool, job_id: int) -> None:
 @client_options
 def delete(where: Where, as_json: bool, job_id: int) -> None:
     """Remove a finished tree with its log."""
-    _act(where, as_json, "DELETE", (job_id,))
+    _act(where, as_json, "DELETE", (job_id,), became="deleted")

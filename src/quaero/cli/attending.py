@@ -18,7 +18,7 @@ from quaero.cli.output import message
 from quaero.cli.waits import waits_for
 from quaero.client import AsyncClient, Job
 from quaero.client.models import LogPage
-from quaero.client.transport import Unreachable, address
+from quaero.client.transport import address
 from quaero.clock import Clock
 from quaero.domain.errors import Conflict, NotFound, QuaeroError, StoreUnavailable
 from quaero.domain.eta import Pace
@@ -115,8 +115,6 @@ class Attendance:
         try:
             root = await self._look()
         except StoreUnavailable as trouble:
-            if isinstance(trouble, Unreachable):
-                await self._client.close()  # the next question finds its way anew: perhaps to another server
             self._tell_trouble(str(trouble))
             return None
         self._tell_trouble("")

@@ -10,6 +10,7 @@ import msgspec
 from quaero.cli import output
 from quaero.cli.options import Where, client_options, examples, json_option
 from quaero.domain.errors import InvalidInput, NotFound
+from quaero.domain.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from quaero.client import AsyncClient
@@ -94,8 +95,9 @@ def validate(as_json: bool, files: tuple[Path, ...]) -> int:
         for problem in problems:
             output.result(f"{problem} (a hint)" if problem.is_hint else str(problem))
     wrong = sum(not problem.is_hint for problem in problems)
-    in_files = output.plural(len(files) - len(unreadable), "file")
-    output.message(f"{in_files}: " + (output.plural(wrong, "problem") if wrong else "valid"))
+    if was_read := len(files) - len(unreadable):
+        in_files = output.plural(was_read, "file")
+        output.message(f"{in_files}: " + (output.plural(wrong, "problem") if wrong else "valid"))
     if unreadable:
         raise InvalidInput("; ".join(unreadable))
     return 2 if wrong else 0
@@ -149,6 +151,6 @@ def _one(where: Where, wanted: str) -> "Definition":
         return in_file
     found, _ = _all(where)
     if wanted not in found:
-        known = ", ".join(found) or "none are known"
-        raise NotFound(f"there is no definition {wanted!r}: {known}")
+        there_is = did_you_mean(wanted, found) if found else "none are known"
+        raise NotFound(f"there is no definition {wanted!r}: {there_is}")
     return found[wanted]

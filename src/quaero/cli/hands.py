@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import msgspec
+
 from quaero.cli.output import message
 from quaero.domain.errors import InvalidInput
 from quaero.engine.worker.config import AppBrokenError
@@ -79,7 +81,8 @@ class OurHands:
 async def find_hands(client: "AsyncClient", way: "Way", app: str | None, kinds: frozenset[str]) -> AsyncIterator[Hands]:
     """The live workers, if together they know all these kinds; else a worker of our own, on the store beside them.
 
-    A server that was named may be anywhere: its workers do it, or nobody does.
+    A server that was named may be anywhere: its workers do it, or nobody does. Raises InvalidInput if it needs our own
+    and that does not know them either: nobody would ever begin.
     """
     if way.server is not None or kinds <= live_kinds(await client.stats()):
         yield TheirHands()
@@ -93,9 +96,22 @@ async def find_hands(client: "AsyncClient", way: "Way", app: str | None, kinds: 
             ours = OurHands(worker)
             try:
                 await ours.get_ready()
+                await _refuse_to_wait(client, kinds)
                 yield ours
             finally:
                 await ours.put_down()
+
+
+async def _refuse_to_wait(client: "AsyncClient", kinds: frozenset[str]) -> None:
+    """Raise InvalidInput for kinds of which only workers knew that have gone. (Those nobody ever knew fail by name.)"""
+    from quaero.client.transport import address
+
+    announced = msgspec.json.decode(await client.ask("GET", address("kinds")))["kinds"]
+    gone = (kinds & {one["kind"] for one in announced}) - live_kinds(await client.stats())
+    if gone:
+        raise InvalidInput(
+            f"no running worker knows {', '.join(sorted(gone))}: name the application that does with --app"
+        )
 
 
 def live_kinds(stats: dict[str, Any]) -> set[str]:

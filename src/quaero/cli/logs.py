@@ -51,14 +51,28 @@ def logs(
         if not follow:
             return
         following = client.follow(job_id, level=level, step=step, cursor=position)
+        following.on_trouble = trouble = Trouble()
         try:
             async for entries in following.pages():
+                trouble.is_told = False
                 print_all(entries)
         except asyncio.CancelledError:
             output.message(f"to go on: quaero logs {job_id} -f --after {following.cursor}")
             raise
 
     where.with_client(read)
+
+
+class Trouble:
+    """Says once that nobody answers, until somebody does again."""
+
+    is_told = False
+
+    def __call__(self, reason: str) -> None:
+        """Say it, unless it was said."""
+        if not self.is_told:
+            output.message(f"{reason}; asking again")
+        self.is_told = True
 
 
 def _as_json(entry: "Entry") -> None:

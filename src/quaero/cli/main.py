@@ -59,6 +59,18 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called. Raises UsageError, with the nearest one there is."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from quaero.domain.suggest import nearest
+
+            near = nearest(name, COMMANDS)
+            raise click.UsageError(f"No such command {name!r}." + (f" Did you mean {near!r}?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
+
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
@@ -86,6 +98,9 @@ def run(args: list[str] | None = None) -> int:
         answer = cli.main(args, prog_name="quaero", standalone_mode=False)
         output.flush()
         return answer if isinstance(answer, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.message(error.format_message())
+        return BAD_INPUT
     except click.UsageError as error:
         hint = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
         return _told(f"{error.format_message()}{hint}", BAD_INPUT)
@@ -95,6 +110,8 @@ def run(args: list[str] | None = None) -> int:
         return _told(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _told("interrupted", INTERRUPTED)
+    except output.OutputLostError as error:
+        return _told(f"the output cannot be written: {error}", FAILED)
     except output.ReaderGoneError:
         # the flush at exit must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,8 @@
 """What commands print: results on stdout, messages on stderr. `--json` prints the structs of the public interface."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -12,18 +13,22 @@ class ReaderGoneError(Exception):
     """Whoever read our output has seen enough: no trouble, but no reason to go on."""
 
 
+class OutputLostError(Exception):
+    """What should be printed cannot be: the disk is full, or there is no standard output."""
+
+
 def result(text: str) -> None:
-    """A line of the result. Raises ReaderGoneError."""
-    try:
+    """A line of the result. Raises ReaderGoneError, OutputLostError."""
+    with _told_apart():
         sys.stdout.write(f"{text}\n")
-    except BrokenPipeError:
-        raise ReaderGoneError from None
 
 
 def message(text: str) -> None:
-    """A line about what goes on, for people."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """A line about what goes on, for people. Where nobody can read it the work goes on without."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
 
 def json(value: Any, *, indent: bool = True) -> None:
@@ -52,11 +57,22 @@ def plural(n: int, noun: str) -> str:
 
 
 def flush() -> None:
-    """Let a reader of our output have it now. Raises ReaderGoneError."""
+    """Let a reader of our output have it now. Raises ReaderGoneError, OutputLostError."""
+    if sys.stdout is not None:
+        with _told_apart():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
     try:
-        sys.stdout.flush()
+        if sys.stdout is None:
+            raise OutputLostError("standard output is closed")
+        yield
     except BrokenPipeError:
         raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputLostError(error.strerror) from None
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], limit: int = 60) -> None:

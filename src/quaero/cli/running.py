@@ -93,8 +93,8 @@ async def tell_outcome(client: "AsyncClient", root: "Job", as_json: bool) -> Non
     from quaero.client.transport import address
     from quaero.domain.durations import format_duration
 
-    took = format_duration(lasted(root, 0)) if root.started_at else "without a start"
-    output.message(f"{title(root)} {root.status} after {took}" + (f" ({root.reason})" if root.reason else ""))
+    took = f"after {format_duration(lasted(root, 0))}" if root.started_at else "without a start"
+    output.message(f"{title(root)} {root.status} {took}" + (f" ({root.reason})" if root.reason else ""))
     for group in (await client.errors(root))[:SHOWN_FAILURES]:
         example = next(iter(group["example_job_ids"]), "unknown")
         output.message(f"  {group['count']} × {one_line(group['message'], 200)} (for example job {example})")

@@ -34,6 +34,8 @@ def submit(where: Where, as_json: bool, bulk: bool, idempotency_key: str | None,
     """Submit a job of a KIND and print its id."""
     from quaero.client.transport import address
 
+    if bulk and any(value not in (None, ()) for value in one.values()):
+        raise click.UsageError("--bulk reads whole jobs from stdin: say there what KIND and options would say of one")
     body: Any = _from_stdin() if bulk else _from_options(one)
     headers = {"idempotency-key": idempotency_key} if idempotency_key else None
     reply = where.with_client(lambda client: client.reply("POST", address("jobs"), body, headers), make=True)

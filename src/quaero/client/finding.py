@@ -7,9 +7,11 @@ reaches the store needs no server.
 
 import asyncio
 import os
+import re
 import socket
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +24,7 @@ from quaero.settings import Settings, load
 SIGN_SECONDS = 5.0  # within which a server that a sign names must answer to be believed
 REGISTERED_SECONDS = 2.0  # the same for one of a shared store, which can be used without it
 MOST_ASKED = 8
+ADDRESS = re.compile(r"[\w.-]+:\d+")  # a server's without its scheme; a file of this name would be made by mistake
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -64,6 +67,8 @@ def way_to(where: str | Path | None, token: str | None, tls: ssl.SSLContext | No
     """The way a user of the library names: an address, a store's URL or path, or nothing (the settings decide)."""
     token = token or os.environ.get("QUAERO_TOKEN")
     server = os.environ.get("QUAERO_SERVER") if where is None else None
+    if isinstance(where, str) and ADDRESS.fullmatch(where) and not Path(where).exists():
+        raise InvalidInput(f"{where!r}: write http://{where} for a server, ./{where} for a store's file")
     if isinstance(where, Path) or (where is not None and "://" not in where):
         where = f"sqlite:///{where}"
     if where is not None and where.startswith(("http://", "https://")):
@@ -78,15 +83,28 @@ async def transport_of(way: Way) -> Transport:
     sign = read_sign(way.settings.store.url)
     if sign is not None:
         signed = _over_http(sign.url, way)
-        if await _answers(signed):
-            return signed
-        await signed.close()
+        async with _closed_unless_taken([signed]) as taken:
+            if await answers(signed):
+                taken.append(signed)
+                return signed
     inside = await _inside(way)
-    registered = await _registered(inside, way) if _file_of(way.settings.store.url) is None else None
-    if registered is None:
-        return inside
-    await inside.close()
-    return registered
+    async with _closed_unless_taken([inside]) as taken:
+        registered = await _registered(inside, way) if _file_of(way.settings.store.url) is None else None
+        if registered is None:
+            taken.append(inside)
+        return registered or inside
+
+
+@asynccontextmanager
+async def _closed_unless_taken(tried: list[Transport]) -> AsyncIterator[list[Transport]]:
+    """Closes those of `tried` that are not in the list it gives, also when nobody waits any more."""
+    taken: list[Transport] = []
+    try:
+        yield taken
+    finally:
+        for transport in tried:
+            if transport not in taken:
+                await transport.close()
 
 
 async def _registered(inside: Transport, way: Way) -> Transport | None:
@@ -95,22 +113,21 @@ async def _registered(inside: Transport, way: Way) -> Transport | None:
     rows = msgspec.json.decode(told.body, type=_Gateways).gateways if told.status == 200 else []
     asked = [_over_http(row.url, way) for row in rows[:MOST_ASKED] if row.may_be_reached]
     trying = {asyncio.create_task(_serves_the_same(there, inside)): there for there in asked}
-    found: Transport | None = None
     waiting = set(trying)
-    while waiting and found is None:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        found = next((trying[task] for task in done if task.result()), None)
-    for task in waiting:
-        task.cancel()
-    for there in asked:
-        if there is not found:
-            await there.close()
-    return found
+    async with _closed_unless_taken(asked) as taken:
+        try:
+            while waiting and not taken:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                taken += [trying[task] for task in done if task.result()][:1]
+        finally:
+            for task in waiting:
+                task.cancel()
+        return next(iter(taken), None)
 
 
 async def _serves_the_same(there: Transport, inside: Transport) -> bool:
     """Whether this server answers, lets us in, goes on serving, and has this very store."""
-    if not await _answers(there, REGISTERED_SECONDS):
+    if not await answers(there, REGISTERED_SECONDS):
         return False
     try:
         versions = [await way.ask("GET", "/api/version") for way in (there, inside)]
@@ -140,7 +157,7 @@ async def _inside(way: Way) -> Transport:
         raise StoreUnavailable(f"{away}; a server of it can be asked instead: --server or QUAERO_SERVER") from None
 
 
-async def _answers(transport: Transport, seconds: float = SIGN_SECONDS) -> bool:
+async def answers(transport: Transport, seconds: float = SIGN_SECONDS) -> bool:
     """Whether a server of ours is there and goes on serving; one that wants a credential is, one that stops is not."""
     try:
         async with asyncio.timeout(seconds):
@@ -153,15 +170,21 @@ async def _answers(transport: Transport, seconds: float = SIGN_SECONDS) -> bool:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
+    refused = InvalidInput(f"{url!r} is not the address of a server: write http://HOST:PORT")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only here
+    except ValueError:
+        raise refused from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-        raise InvalidInput(f"{url!r} is not the address of a server: write http://HOST:PORT")
+        raise refused
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _file_of(store_url: str) -> Path | None:
+    """The file of a store that is one. What is wrong with a URL is said by whoever opens it."""
     parts = urlsplit(store_url)
-    return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" else None
+    return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" and parts.path.strip("/") else None
 
 
 def sign_path(store_url: str) -> Path | None:

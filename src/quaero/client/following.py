@@ -23,7 +23,7 @@ from quaero.domain.errors import StoreUnavailable
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 PATIENT_TRIES = 5  # of one who was never let in
 BUSY = frozenset({429, 500, 502, 503, 504})
-Opener = Callable[[], Awaitable[Transport]]
+Opener = Callable[[Transport | None], Awaitable[Transport]]  # given one that broke, perhaps another
 
 
 class HoleError(ValueError):
@@ -78,7 +78,7 @@ class Following:
     """A log that is followed: iterate over it, or over `pages()`, until the job and all below it have ended.
 
     `cursor` is the position after the last page that was taken; another `follow(cursor=…)` goes on from there.
-    `status` is the last state of the job the server told.
+    `status` is the last state of the job the server told. `on_trouble` hears why it cannot be asked again at once.
     """
 
     _open: Opener
@@ -88,6 +88,7 @@ class Following:
     cursor: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     status: dict[str, Any] | None = None
+    on_trouble: Callable[[str], None] | None = None
     _position: int | None = None
     _ended: bool = False
     _rng: random.Random = field(default_factory=random.SystemRandom)
@@ -100,20 +101,23 @@ class Following:
 
     async def pages(self) -> AsyncIterator[list[Entry]]:
         """Entries as they come, as many at once as there were. Raises NotFound, NotAllowed; at first Unreachable."""
-        transport = await self._open()
+        transport = await self._open(None)
         pause, is_first = _Pause(), True
         while not self._ended:
             try:
                 async for page in self._connection(transport, pause):
                     is_first = False
                     yield page
-            except (Unreachable, ValueError):
+            except (Unreachable, ValueError) as trouble:
                 if is_first and self.cursor is None:
                     raise
+                if self.on_trouble is not None and pause.most > FIRST_PAUSE:  # that it broke off once is not worth it
+                    self.on_trouble(str(trouble))
             if not self._ended:
                 is_first = False
                 self.ledger.reconnects += 1
                 await self._clock.sleep(pause.next(self._rng))
+                transport = await self._open(transport)
 
     async def _connection(self, transport: Transport, pause: _Pause) -> AsyncIterator[list[Entry]]:
         query = {**self._query, "cursor": self.cursor}

@@ -98,10 +98,11 @@ class JobList(msgspec.Struct, frozen=True):
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """`GET /api/jobs/{id}/logs`. `mode` is `reset` when the cursor was of another store or tree."""
+    """`GET /api/jobs/{id}/logs`. `head`: the last entry of the tree. `mode`: `reset` when the cursor is of another."""
 
     logs: list[Entry]
     next_cursor: str | None
+    head: int
     mode: str = "page"
 
 

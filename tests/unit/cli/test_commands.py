@@ -219,6 +219,7 @@ def test_a_tree_is_cancelled_retried_rerun_and_deleted(quaero: Quaero, prepare: 
     assert (retried["job"]["status"], retried["job"]["round"]) == ("pending", 2)
     assert rerun["job"]["id"] not in (bad, late)
     assert (early.code, deleted.code, quaero("show", late).code) == (2, 0, 2)
+    assert deleted.out == f"job {late} is deleted; jobs affected: 1\n"
 
 
 def test_definitions_are_listed_shown_validated_and_exported(quaero: Quaero, tmp_path: Path) -> None:
@@ -271,6 +272,8 @@ def test_validating_says_every_problem_and_exits_2(tmp_path: Path, capsys: pytes
     assert "wrong.toml" in said.out
     assert "2 files: 1 problem" in said.err
     assert "none.toml: No such file" in said.err
+    assert run(["definitions", "validate", str(tmp_path / "none.toml")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_settings_come_from_flags_files_and_the_environment(

@@ -79,7 +79,12 @@ def test_every_command_with_a_result_can_give_it_as_json(path: tuple[str, ...]) 
         (["show", "seven"], "job id"),
         (["list", "--limit", "0"], "0"),
         (["list"], "no store"),
+        (["lits"], "Did you mean 'list'?"),
         (["list", "--store", "mysql://x"], "sqlite:///"),
+        (["list", "--store", "sqlite:///"], "sqlite:///path/to/file.db"),
+        (["list", "--server", "http://127.0.0.1:99999"], "http://HOST:PORT"),
+        (["submit", "fetch", "--bulk"], "stdin"),
+        (["retry", "1", "--fingerprint", "abc"], "--failed"),
         (["list", "-c", "missing.toml"], "missing.toml"),
         (["submit"], "KIND"),
         (["submit", "fetch", "--payload", "{"], "JSON"),
@@ -130,6 +135,39 @@ def test_the_version_comes_fast_and_without_anything_heavy() -> None:
     assert shown == f"quaero {package.__version__}\n"
     assert after.children_user - before.children_user < 0.5  # of the processor: whatever else it has to do
     assert not {"apsw", "rich", "starlette", "uvicorn", "msgspec", "asyncio"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("group", [(), ("definitions",), ("token",), ("store",)], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help_as_it_is(
+    capsys: pytest.CaptureFixture[str], group: tuple[str, ...]
+) -> None:
+    code = run(list(group))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert lines[0] == f"Usage: {' '.join(('quaero', *group))} [OPTIONS] COMMAND [ARGS]..."
+    assert "Commands:" in lines
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        (">/dev/full", 1, "quaero: the output cannot be written: No space left on device\n"),
+        (">&-", 1, "quaero: the output cannot be written: standard output is closed\n"),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_line_and_messages_are_done_without(
+    quaero: Quaero, tmp_path: Path, where: str, code: int, told: str
+) -> None:
+    quaero("init")
+    env = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
+    command = f"'{sys.executable}' -c 'from quaero.cli.main import main; main()' list --store sqlite:///q.db {where}"
+
+    done = subprocess.run(["bash", "-c", command], env=env, cwd=tmp_path, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (code, told)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(quaero: Quaero, tmp_path: Path) -> None:

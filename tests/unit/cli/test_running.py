@@ -123,3 +123,13 @@ def test_a_kind_nobody_knows_is_one_line(home: Path) -> None:
 
     assert done.returncode == 2
     assert "nobody" in done.stderr.splitlines()[-1]
+
+
+def test_a_kind_that_only_workers_knew_which_have_gone_is_not_waited_for(home: Path) -> None:
+    call(home, "run", "tree", "--app", "myapp")
+
+    done = call(home, "run", "tree")
+
+    assert done.returncode == 2
+    assert done.stderr == "quaero: no running worker knows tree: name the application that does with --app\n"
+    assert call(home, "list").stdout.count("tree") == 1

@@ -17,6 +17,7 @@ from tests.unit.client.flaky import flaky
 
 from quaero.client import AsyncClient, Following
 from quaero.client.events import Event, events
+from quaero.client.finding import put_sign, take_sign
 from quaero.client.transport import Reply, Stream, Unreachable
 from quaero.clock import SystemClock
 from quaero.domain.errors import NotFound, StoreUnavailable
@@ -105,6 +106,35 @@ async def test_a_server_that_is_started_again_is_followed_on(url: str) -> None:
     await client.close()
 
 
+async def test_a_log_is_followed_on_to_whichever_server_the_store_has_then(url: str) -> None:
+    async with served(url) as first:
+        put_sign(url, first.url)
+        root, job = await begun(first.hand, 5)
+        client = AsyncClient(url, clock=NoPauses())
+        pages = client.follow(root).pages()
+        seen = await anext(pages)
+    rest = asyncio.ensure_future(anext(pages))
+    async with served(url) as second:
+        put_sign(url, second.url)
+        await Hand(second.hand.store, first.hand.worker_id).begin(job, "after")
+        seen += await rest
+        await pages.aclose()
+        await client.close()
+    take_sign(url)
+
+    assert [entry.seq for entry in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1].message == "after"
+
+
+async def test_who_follows_hears_why_it_cannot_be_asked_again_at_once() -> None:
+    following, _ = followed(HELLO + a_page(0, 3), 0, 0, RESUMED + a_page(3, 4) + END)
+    told: list[str] = []
+    following.on_trouble = told.append
+
+    assert [entry.seq async for entry in following] == [1, 2, 3, 4]
+    assert told == ["nobody is there"] * 2
+
+
 async def test_following_goes_on_from_a_cursor_and_stops_at_the_end_of_a_closed_tree(
     client: AsyncClient, server: Served
 ) -> None:
@@ -146,7 +176,7 @@ async def test_what_does_not_exist_and_what_does_not_answer_is_told_at_once(clie
 
 
 class Scripted:
-    """A transport whose streams are written down; the last is followed by silence."""
+    """A transport whose streams are written down: what is said, or the status of a refusal; 0: nobody is there."""
 
     def __init__(self, *streams: bytes | int) -> None:
         self.asked: list[str] = []
@@ -159,6 +189,8 @@ class Scripted:
     async def stream(self, address: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Stream]:
         self.asked.append(address)
         script = self._streams.pop(0)
+        if script == 0:
+            raise Unreachable("nobody is there")
 
         async def chunks() -> AsyncIterator[bytes]:
             if isinstance(script, bytes):
@@ -189,7 +221,7 @@ BYE = b": why\nretry: 100\n" + frame("bye", {"retry_ms": 100})
 def followed(*streams: bytes | int) -> tuple[Following, Scripted]:
     transport = Scripted(*streams)
 
-    async def opened() -> Any:
+    async def opened(_: object) -> Any:
         return transport
 
     return Following(opened, ("jobs", 1, "logs", "stream"), {}, NoPauses()), transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from tests.unit.client.conftest import served
 
 import quaero
 from quaero.client import AsyncClient, Client
-from quaero.client.finding import put_sign, read_sign, sign_path, take_sign
+from quaero.client.finding import Way, put_sign, read_sign, sign_path, take_sign
 from quaero.client.following import Ledger
 from quaero.client.http import HttpTransport
 from quaero.client.inside import InsideTransport
@@ -23,6 +24,7 @@ from quaero.domain.access import Access, new_key
 from quaero.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, UnknownKind
 from quaero.domain.wire import WireEntry, WireJob
 from quaero.gateway.auth.tokens import add_token
+from quaero.settings import Settings
 from quaero.storage.sqlstore import SqlStore
 
 if TYPE_CHECKING:
@@ -100,6 +102,24 @@ async def test_a_log_is_read_whole_and_from_a_cursor(either: AsyncClient, server
     assert rest == whole[14:]
 
 
+async def test_reading_a_log_ends_where_it_ended_at_first_however_fast_it_grows(
+    either: AsyncClient, server: Served
+) -> None:
+    root = await server.hand.submit()
+    (job,) = await server.hand.take()
+    await server.hand.begin(job, *[f"line {n}" for n in range(5)])
+
+    pages = []
+    async for page in either.log_pages(root, limit=3):
+        pages.append(page)
+        assert len(pages) <= 3
+        await server.hand.begin(job, "one more")
+
+    read = [entry.seq for page in pages for entry in page.logs]
+    assert read[:6] == [1, 2, 3, 4, 5, 6]
+    assert [entry.seq async for entry in either.logs(root)] == list(range(1, 7 + len(pages)))
+
+
 def test_what_a_client_gets_has_every_field_the_server_sends() -> None:
     for ours, theirs in ((Job, WireJob), (Entry, WireEntry)):
         sent = {field.name for field in msgspec.structs.fields(theirs)} - {"job_type", "full_timestamp"}
@@ -120,6 +140,64 @@ async def test_a_server_that_runs_on_the_store_is_found_and_one_that_is_gone_is_
     assert by_server
     assert by_itself
     assert read_sign(url) is None
+
+
+async def test_when_its_server_goes_away_a_client_finds_another_by_itself(url: str) -> None:
+    async with served(url) as first:
+        put_sign(url, first.url)
+        client = AsyncClient(url)
+        await client.enqueue("fetch")
+        log = client.follow(limit=0)
+        pages = log.pages()
+    async with served(url) as second:
+        put_sign(url, second.url)
+        told = await client.stats()
+        there = client._transport
+        await client.close()
+    take_sign(url)
+    await pages.aclose()
+
+    assert told["pending"] == 1
+    assert isinstance(there, HttpTransport)
+    assert there.url == second.url
+
+
+async def test_what_changes_something_is_not_asked_twice_when_its_server_goes_away(url: str) -> None:
+    async with served(url) as first:
+        put_sign(url, first.url)
+        client = AsyncClient(url)
+        await client.stats()
+    with pytest.raises(Unreachable):
+        await client.enqueue("fetch")
+    job = await client.enqueue("fetch")
+    take_sign(url)
+
+    assert (await client.stats())["pending"] == 1
+    assert job.status == "pending"
+    await client.close()
+
+
+async def test_ctrl_c_while_a_server_is_looked_for_leaves_nothing_open(url: str) -> None:
+    asked, lost = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: lost.append(what["message"]))
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    put_sign(url, f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    looking = asyncio.ensure_future(AsyncClient(url).stats())
+    await asked.wait()
+    looking.cancel()
+    await asyncio.wait({looking})
+    del looking
+    gc.collect()
+    silent.close()
+    take_sign(url)
+
+    assert lost == []
 
 
 async def test_the_sign_of_another_process_stays(url: str) -> None:
@@ -152,6 +230,11 @@ async def test_no_server_at_an_address_is_told() -> None:
     with pytest.raises(InvalidInput, match="http://HOST:PORT"):
         async with AsyncClient("http://127.0.0.1:9/api"):
             pass
+    for address in ("http://127.0.0.1:99999", "http://[::1", "ftp://127.0.0.1:1"):
+        with pytest.raises(InvalidInput):
+            await AsyncClient(Way(settings=Settings(), server=address)).stats()
+    with pytest.raises(InvalidInput, match="write http://localhost:8080 for a server"):
+        AsyncClient("localhost:8080")
 
 
 async def test_who_cannot_reach_a_shared_store_is_told_of_the_other_way() -> None:
