@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quaero.client import AsyncClient, Client
+    from quaero.client.transport import NotAllowed, Unreachable
+    from quaero.domain.errors import (
+        Conflict,
+        InvalidInput,
+        NotFound,
+        QuaeroError,
+        StoreUnavailable,
+        TooLarge,
+        UnknownKind,
+    )
     from quaero.domain.events import (
         JobCancelled,
         JobCompleted,
@@ -31,7 +41,9 @@ _HOMES = {
     "App": "quaero.engine.registry",
     "AsyncClient": "quaero.client",
     "Client": "quaero.client",
+    "Conflict": "quaero.domain.errors",
     "Fatal": "quaero.engine.outcomes",
+    "InvalidInput": "quaero.domain.errors",
     "JobCancelled": "quaero.domain.events",
     "JobCompleted": "quaero.domain.events",
     "JobContext": "quaero.engine.context",
@@ -41,16 +53,25 @@ _HOMES = {
     "JobStatusChanged": "quaero.domain.events",
     "JobsSpawned": "quaero.domain.events",
     "Limit": "quaero.engine.limits",
+    "NotAllowed": "quaero.client.transport",
+    "NotFound": "quaero.domain.errors",
     "ParentProgress": "quaero.domain.events",
+    "QuaeroError": "quaero.domain.errors",
     "Retry": "quaero.engine.outcomes",
     "StepFinished": "quaero.domain.events",
+    "StoreUnavailable": "quaero.domain.errors",
+    "TooLarge": "quaero.domain.errors",
+    "UnknownKind": "quaero.domain.errors",
+    "Unreachable": "quaero.client.transport",
 }
 
 __all__ = [
     "App",
     "AsyncClient",
     "Client",
+    "Conflict",
     "Fatal",
+    "InvalidInput",
     "JobCancelled",
     "JobCompleted",
     "JobContext",
@@ -60,9 +81,16 @@ __all__ = [
     "JobStatusChanged",
     "JobsSpawned",
     "Limit",
+    "NotAllowed",
+    "NotFound",
     "ParentProgress",
+    "QuaeroError",
     "Retry",
     "StepFinished",
+    "StoreUnavailable",
+    "TooLarge",
+    "UnknownKind",
+    "Unreachable",
     "__version__",
 ]
 

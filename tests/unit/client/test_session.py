@@ -88,6 +88,12 @@ async def test_errors_are_those_the_server_raised(either: AsyncClient) -> None:
         await either.jobs_page(status="done")
 
 
+def test_whoever_catches_an_error_can_name_it() -> None:
+    for error in (Conflict, InvalidInput, NotAllowed, NotFound, StoreUnavailable, UnknownKind, Unreachable):
+        assert getattr(quaero, error.__name__) is error
+        assert issubclass(error, quaero.QuaeroError)
+
+
 async def test_a_log_is_read_whole_and_from_a_cursor(either: AsyncClient, server: Served) -> None:
     root = await server.hand.submit()
     (job,) = await server.hand.take()
