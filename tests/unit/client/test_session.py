@@ -17,13 +17,14 @@ from quaero.client import AsyncClient, Client
 from quaero.client.finding import Way, put_sign, read_sign, sign_path, take_sign
 from quaero.client.following import Ledger
 from quaero.client.http import HttpTransport
-from quaero.client.inside import InsideTransport
+from quaero.client.inside import InsideTransport, _Call
 from quaero.client.models import Entry, Job
 from quaero.client.transport import NotAllowed, Unreachable
 from quaero.domain.access import Access, new_key
 from quaero.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, UnknownKind
 from quaero.domain.wire import WireEntry, WireJob
 from quaero.gateway.auth.tokens import add_token
+from quaero.gateway.channel import Channel
 from quaero.settings import Settings
 from quaero.storage.sqlstore import SqlStore
 
@@ -86,6 +87,13 @@ async def test_errors_are_those_the_server_raised(either: AsyncClient) -> None:
         await either.retry(job)
     with pytest.raises(InvalidInput, match="status"):
         await either.jobs_page(status="done")
+
+
+def test_a_call_inside_this_process_is_all_that_a_stream_asks_of_a_connection() -> None:
+    call = _Call({}, b"")
+
+    assert {name for name in dir(Channel) if not name.startswith("_")} <= set(dir(call))
+    assert not call.is_lost
 
 
 def test_whoever_catches_an_error_can_name_it() -> None:
