@@ -10,13 +10,14 @@ from tests.integration.program import Program, http, wait_for
 DEFINITION = """
 id = "survey"
 name = "Harbour survey"
-description = "Three steps, one of which fails"
+description = "Three steps, in two of which something fails"
 schedule = "30 2 * * 1"
 tags = ["harbour", "weekly"]
 
 [step.measure]
 type = "family"
 size = 60
+fail_every = 7
 on_error = "continue"
 
 [step.compare]

@@ -1,7 +1,7 @@
 """Everything by keys alone, and a help sheet that names them."""
 
 from playwright.sync_api import Page, expect
-from tests.browser.site import Site
+from tests.browser.site import DEFINITION, Site
 
 
 def test_a_walk_through_the_page_without_a_mouse(page: Page, shared: Site) -> None:
@@ -33,6 +33,25 @@ def test_a_walk_through_the_page_without_a_mouse(page: Page, shared: Site) -> No
         for key in keys:
             page.keyboard.press(key)
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+
+
+def test_enter_in_a_dialog_does_what_it_asks_about(page: Page, common: Site) -> None:
+    common.post("/api/job-definitions", {"toml": DEFINITION.replace('"survey"', '"run-by-keys"')})
+    page.goto(f"{common.address}/settings?tab=tokens")
+    page.get_by_role("button", name="New token").click()
+    page.keyboard.type("build")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Copy it now")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("table")).to_contain_text("build")
+
+    for key in "gq":
+        page.keyboard.press(key)
+    page.keyboard.press("r")
+    expect(page.get_by_role("dialog").get_by_role("radio")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("h1")).to_have_text("Harbour survey")
 
 
 def test_tab_reaches_every_control_of_the_queue_and_the_focus_is_seen(page: Page, shared: Site) -> None:

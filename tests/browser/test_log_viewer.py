@@ -105,6 +105,31 @@ def test_an_address_names_lines(page: Page, shared: Site) -> None:
     page.locator("q-log .line .no", has_text=re.compile("^105$")).click(modifiers=["Shift"])
     assert page.url.endswith("#L100-L105")
     expect(page.locator("q-log .line[data-chosen]")).to_have_count(6)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator(".toast")).to_contain_text("6 lines copied")
+    assert page.evaluate("navigator.clipboard.readText()").count("\n") == 5
+
+
+def test_an_address_names_a_line_of_a_step_and_the_level_it_was_seen_at(page: Page, shared: Site) -> None:
+    opened(page, shared, shared.jobs["definition"])
+    page.locator("q-log .line .no").last.click()
+    page.get_by_role("group", name="Whose log").get_by_role("button", name="compare").click()
+    expect(page.locator("q-log .line")).not_to_have_count(0)
+    expect(page.locator("q-log .line[data-chosen]")).to_have_count(0)  # the number meant a line of the tree
+    expect(page.locator("q-log .fresh")).to_be_hidden()
+    page.locator("q-log select").first.select_option("debug")
+    page.locator("q-log .line[data-level=debug] .no").last.click()
+    chosen = page.locator("q-log .line[data-chosen]")
+    expect(chosen).to_have_count(1)
+    line, address = chosen.inner_text(), page.url
+
+    page.goto("about:blank")
+    page.goto(address)
+
+    expect(chosen).to_have_text(line, use_inner_text=True)
+    expect(page.locator("q-log .line[data-current]")).to_have_count(1)
+    expect(page.get_by_role("button", name="compare", pressed=True).last).to_be_visible()
 
 
 def test_who_scrolled_up_is_not_moved_and_told_how_much_came(page: Page, common: Site, gate: Gate) -> None:

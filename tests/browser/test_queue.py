@@ -79,6 +79,11 @@ def test_cancelling_the_selected_says_what_it_touches_and_does_that(page: Page, 
     expect(page.locator(row(page, "Over"))).to_contain_text("Completed")
     assert common.ended(open_id)["tally"]["cancelled"] == 30
 
+    page.locator(row(page, "Over")).get_by_role("checkbox").click()
+    page.keyboard.press("c")
+    expect(dialog).to_contain_text("Nothing to cancel")
+    expect(dialog.get_by_role("button")).to_have_text(["Close"])
+
 
 def test_a_definition_is_run_from_here_with_a_change(page: Page, site: Site) -> None:
     site.post(

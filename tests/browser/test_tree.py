@@ -1,8 +1,13 @@
 """The tree page: exact and live, steps that open by themselves, the run map, errors in groups."""
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Browser, Page, expect
+from tests.browser.conftest import watched
 from tests.browser.site import DEFINITION, Gate, Site
 from tests.integration.program import wait_for
+
+UNREADABLE = re.compile(r"/children\?")
 
 
 def brush(page: Page, first: int, last: int) -> None:
@@ -39,10 +44,15 @@ def test_steps_stand_in_a_graph_and_the_failed_one_is_open_and_shown(page: Page,
     compare = page.locator(".steps li", has_text="compare")
     expect(compare.get_by_role("button", name="Close step compare")).to_have_attribute("aria-expanded", "true")
     expect(compare).to_contain_text("4 × the bridge is up")
+    expect(page.locator(".steps li", has_text="measure")).to_contain_text("5 × the bridge is up")
     expect(page.locator(".graph .edges path")).to_have_count(3)
     page.locator(".graph").get_by_role("button", name="measure").click()
     expect(page.locator(".map-panel h2")).to_have_text("Run map of measure")
     assert "step=" in page.url
+    page.get_by_role("link", name="Open step compare").click()
+    expect(page.locator("h1")).to_have_text("compare")
+    page.keyboard.press("2")
+    expect(page.locator(".group", has_text="the bridge is up")).to_contain_text("4 jobs")
 
 
 def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
@@ -54,6 +64,11 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
     cells.hover(position={"x": 5, "y": 5})
     expect(page.locator(".tip")).to_contain_text("Failed")
     expect(page.locator(".tip")).to_contain_text("the bridge is up")
+    page.locator("q-map").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tip")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(".tip")).to_be_hidden()
     brush(page, 0, 20)
     expect(page.get_by_role("region", name="Selected children")).to_contain_text(
         "21 children selected: 18 completed, 3 failed"
@@ -64,6 +79,35 @@ def test_the_map_tells_opens_and_selects(page: Page, shared: Site) -> None:
         page.keyboard.press(key)
     expect(page.locator("h1")).to_have_text("child")
     expect(page.locator(".crumbs")).to_contain_text(f"Tree {job_id}")
+
+
+def test_a_finger_that_rests_on_the_map_selects_and_one_that_taps_opens(browser: Browser, shared: Site) -> None:
+    context = watched(browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True))
+    page = context.new_page()
+    page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
+    expect(page.locator(".map-panel header")).to_contain_text("500 children")
+    box = page.locator("q-map").bounding_box()
+    assert box is not None
+    finger = context.new_cdp_session(page)
+
+    def touch(what: str, *points: float) -> None:
+        at = [{"x": box["x"] + x, "y": box["y"] + 5} for x in points]
+        finger.send("Input.dispatchTouchEvent", {"type": what, "touchPoints": at})
+
+    touch("touchStart", 5)
+    chosen = page.get_by_role("region", name="Selected children")
+    expect(chosen).to_contain_text("1 child selected")
+    touch("touchMove", 40)
+    touch("touchMove", 90)
+    expect(chosen).not_to_contain_text("1 child selected")
+    touch("touchEnd")
+    expect(page.locator(".tip")).to_be_hidden()
+
+    chosen.get_by_role("button", name="Clear").tap()
+    page.locator("q-map").tap(position={"x": 5, "y": 5})
+    expect(page.locator("h1")).to_have_text("child")
+    assert not page.evaluate("window.__broken")
+    context.close()
 
 
 def test_the_map_by_error_and_by_duration_is_live_and_never_read_again(page: Page, common: Site, gate: Gate) -> None:
@@ -181,8 +225,22 @@ def test_children_are_filtered_and_open(page: Page, shared: Site) -> None:
     page.locator(".children q-list .row:not([hidden])").first.click()
 
     expect(page.locator(".tree-head .badge")).to_have_text("Failed")
+    page.keyboard.press("2")
+    expect(page.locator("#panel-errors pre")).to_contain_text("Traceback")
     page.keyboard.press("u")
     expect(page.locator("h1")).to_have_text("Night watch")
+
+
+def test_children_that_cannot_be_read_are_not_said_to_be_none(page: Page, shared: Site) -> None:
+    page.route(UNREADABLE, lambda route: route.abort())
+    page.goto(f"{shared.address}/jobs/{shared.jobs['family']}")
+    expect(page.locator(".children .notice")).to_contain_text("could not be read")
+    expect(page.locator(".children .foot")).to_have_text("")
+
+    page.unroute(UNREADABLE)
+
+    expect(page.locator(".children .foot")).to_have_text("500 children")
+    expect(page.locator(".children .notice")).to_have_count(0)
 
 
 def test_a_job_that_is_cancelled_elsewhere_says_so_here(page: Page, common: Site) -> None:

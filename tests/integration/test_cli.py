@@ -322,6 +322,9 @@ def test_the_demo_crawls_its_site_to_the_end(demo: Demo) -> None:
     found = json.loads(urllib.request.urlopen(f"{address}/api/documents?q={word}&limit=20").read())
     assert found["documents"]
     assert any(word.lower() in json.dumps(document).lower() for document in found["documents"])
+    definitions = http("GET", f"{address}/api/job-definitions")[1]["definitions"]
+    assert [(one["id"], one["problem"]) for one in definitions] == [("harbour-survey", None), ("news-crawler", None)]
+    assert [run["id"] for run in definitions[1]["last_runs"]] == [job_id]
     program.run("doctor")
     up.send(signal.SIGTERM)
     assert up.wait() == 0

@@ -1,4 +1,4 @@
-"""The first minute of `quaero up --demo`: a news site in a process of its own, and one crawl of it."""
+"""The first minute of `quaero up --demo`: a news site in a process of its own, a crawl of it, and what to run next."""
 
 import asyncio
 import sys
@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from quaero.app import open_store
-from quaero.demo import definition
+from quaero.demo import SURVEY, definition
 from quaero.domain.definitions import parse
+from quaero.domain.errors import Conflict
+from quaero.engine.lifecycle.catalogue import replace_definition
 from quaero.engine.lifecycle.definitions import run_definition
 from quaero.settings import Settings
 
@@ -36,6 +38,10 @@ async def site() -> AsyncIterator[str]:
 
 
 async def crawl(settings: Settings, url: str) -> int:
-    """Run the News Crawler over the site; the id of its root."""
+    """Keep the demo's definitions, and run the News Crawler over the site; the id of its root."""
+    crawler = parse(definition(url), "demo")
     async with open_store(settings) as store:
-        return await store.write(run_definition, parse(definition(url), "demo"))
+        for one in (crawler, parse(SURVEY, "demo")):
+            with suppress(Conflict):  # a file of the definitions directory has that id: it stays
+                await store.write(replace_definition, one)
+        return await store.write(run_definition, crawler)

@@ -1,4 +1,4 @@
-"""What `quaero up --demo` shows: a small news site on loopback, and a definition that crawls it."""
+"""What `quaero up --demo` shows: a small news site on loopback, a definition that crawls it, one of several steps."""
 
 DEFINITION = """\
 id = "news-crawler"
@@ -24,6 +24,42 @@ delay = "100ms"
 [error_tolerance]
 max_child_failures = 0
 failure_action = "continue"
+"""
+
+SURVEY = """\
+id = "harbour-survey"
+name = "Harbour survey"
+description = "Two steps side by side, a third that needs both and in which some jobs fail, and a report"
+timeout = "30m"
+tags = ["harbour", "demo"]
+
+[step.soundings]
+type = "generator"
+worker_count = 400
+log_count = 4
+log_delay_ms = 20
+
+[step.tides]
+type = "generator"
+worker_count = 120
+log_count = 6
+log_delay_ms = 20
+
+[step.charts]
+type = "generator"
+depends = "soundings, tides"
+limit = 40
+on_error = "continue"
+worker_count = 300
+log_count = 5
+log_delay_ms = 60
+failure_rate = 0.4
+
+[step.report]
+type = "generator"
+depends = "charts"
+worker_count = 8
+log_count = 12
 """
 
 

@@ -63,6 +63,20 @@ const hurried = (test) => async (t) => {
   await test(t);
 };
 
+test("what is asked for is asked for again after a break: a step, a level, some children", hurried(async () => {
+  const asked = [];
+  await serving(({ at, response, connection }) => {
+    asked.push(Object.fromEntries(at.searchParams));
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(frame("hello", { head: 9, mode: "tail" }));
+    if (connection > 1) response.write(frame("end", { log_head: 9 }));
+    response.end();
+  }, (baseUrl) => followed(baseUrl, { step: "fetch", level: "warn", children: "8..15" }));
+
+  const wanted = { step: "fetch", level: "warn", children: "8..15" };
+  assert.deepEqual(asked, [wanted, wanted]);
+}));
+
 test("a stream that breaks off in the middle of anything loses and doubles nothing", hurried(async () => {
   const last = 400;
   let seed = 3;

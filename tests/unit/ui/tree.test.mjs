@@ -41,6 +41,14 @@ test("a late answer never takes a job back to an older state", () => {
   assert.equal(state.job.status, "completed");
 });
 
+test("what failed in a step is that step's", () => {
+  const groups = [{ message: "no answer", count: 3, example_job_id: "40" }];
+  const state = after({ type: "job", job: root, steps: [step(2, "failed"), step(3, "failed")] },
+    { type: "stepErrors", steps: [{ step_id: "2", child_summary: { error_groups: groups } }, { step_id: "3", child_summary: { error_groups: [] } }] });
+
+  assert.deepEqual([state.stepErrors.get("2"), state.stepErrors.get("3")], [groups, []]);
+});
+
 test("a page of another scope is not shown", () => {
   const state = after({ type: "job", job: root, steps: [step(2, "running"), step(3, "pending")] });
   const answer = { jobs: [step(9, "pending")], total_count: 1, total_is_lower_bound: false };

@@ -2,7 +2,7 @@
 
 /** Before anything was read. `chosen`: an id, or "" for a new definition that is being written. */
 export const initial = ({ chosen = null, editing = false, q = "" } = {}) => ({
-  q, chosen, editing, load: "loading", trouble: null, list: [], total: 0, detail: null, draft: null, validation: null, saving: false, problem: null,
+  q, chosen, editing, load: "loading", trouble: null, list: [], total: 0, detail: null, unread: null, draft: null, validation: null, saving: false, problem: null,
 });
 
 export function reduce(state, message) {
@@ -12,10 +12,12 @@ export function reduce(state, message) {
     case "searched":
       return { ...state, q: message.q };
     case "chosen":
-      return { ...state, chosen: message.id, editing: !!message.editing, detail: state.detail?.id === message.id ? state.detail : null, draft: message.editing ? message.draft ?? null : null, validation: null, problem: null };
+      return { ...state, chosen: message.id, editing: !!message.editing, unread: null, detail: state.detail?.id === message.id ? state.detail : null, draft: message.editing ? message.draft ?? null : null, validation: null, problem: null };
     case "detail":
       if (message.detail.id !== state.chosen) return state;
-      return { ...state, detail: message.detail, draft: state.editing && state.draft === null ? message.detail.toml : state.draft };
+      return { ...state, unread: null, detail: message.detail, draft: state.editing && state.draft === null ? message.detail.toml : state.draft };
+    case "unread":
+      return message.id === state.chosen && !state.detail ? { ...state, unread: message.trouble } : state;
     case "typed":
       return { ...state, draft: message.text, problem: null };
     case "validated":

@@ -11,7 +11,7 @@ import { toast } from "../shell/toast.js";
 export async function runDialog(chosen = null) {
   const given = chosen && chosen.steps ? chosen : null;
   const body = h("div", { class: "run" }, skeleton(3));
-  const start = choice("run", "Run", { class: "primary", disabled: true, type: "button" });
+  const start = choice("run", "Run", { class: "primary", disabled: true });
   let dialog = null;
   let picked = null;
 
@@ -25,7 +25,8 @@ export async function runDialog(chosen = null) {
     problem.textContent = definition.problem ?? (definition.enabled ? "" : "This definition is not enabled.");
   }
 
-  start.addEventListener("click", async () => {
+  start.addEventListener("click", async (event) => {
+    event.preventDefault(); // it closes when the server has taken it
     problem.textContent = "";
     start.disabled = true;
     try {

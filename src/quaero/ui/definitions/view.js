@@ -54,8 +54,8 @@ export function openDefinitions(main, { params }) {
     if (!chosen) return;
     try {
       dispatch({ type: "detail", detail: await read(at(chosen)) });
-    } catch (error) {
-      complain(error);
+    } catch (trouble) {
+      dispatch({ type: "unread", id: chosen, trouble });
     }
   }
 
@@ -124,9 +124,9 @@ export function openDefinitions(main, { params }) {
     setAttribute(main, "data-empty", state.load === "ready" && !state.list.length && !state.q && !state.editing);
     write.show(state);
     setProperty(detail, "hidden", state.editing);
-    if (!state.editing && (state.detail !== before?.detail || state.editing !== before?.editing || state.chosen !== before?.chosen)) {
+    if (!state.editing && ["detail", "editing", "chosen", "unread"].some((name) => state[name] !== before?.[name])) {
       if (state.detail) detail.replaceChildren(...detailOf(state.detail, { run: () => runDialog(state.detail), edit, remove }));
-      else detail.replaceChildren(state.chosen ? skeleton(8) : notice("Choose a definition", "Or write a new one."));
+      else detail.replaceChildren(state.unread ? failure(state.unread, readDetail) : state.chosen ? skeleton(8) : notice("Choose a definition", "Or write a new one."));
     }
   }
 

@@ -3,6 +3,7 @@
 /** Before anything was read. */
 export const initial = ({ q = "", tree = "", chosen = null } = {}) => ({
   q, tree, chosen, load: "loading", trouble: null, list: [], cursor: null, reading: false, document: null,
+  unread: null, // why the chosen one cannot be read
 });
 
 export function reduce(state, message) {
@@ -18,9 +19,11 @@ export function reduce(state, message) {
     case "reading":
       return { ...state, reading: true };
     case "chosen":
-      return { ...state, chosen: message.id, document: state.document?.id === message.id ? state.document : null };
+      return { ...state, chosen: message.id, unread: null, document: state.document?.id === message.id ? state.document : null };
     case "document":
       return message.document.id === state.chosen ? { ...state, document: message.document } : state;
+    case "unread":
+      return message.id === state.chosen ? { ...state, unread: message.trouble } : state;
     case "failed":
       return { ...state, reading: false, load: state.list.length ? "ready" : "failed", trouble: message.trouble };
     default:

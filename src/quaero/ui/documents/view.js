@@ -9,7 +9,6 @@ import { read } from "../live/api.js";
 import { announce } from "../shell/announce.js";
 import { keys } from "../shell/keys.js";
 import { keep } from "../shell/router.js";
-import { complain } from "../shell/toast.js";
 import { pieces } from "./marks.js";
 import { initial, reduce } from "./reducer.js";
 
@@ -66,8 +65,8 @@ export function openDocuments(main, { params }) {
     if (!quiet) keep({ id });
     try {
       dispatch({ type: "document", document: await read(`/api/documents/${encodeURIComponent(id)}`) });
-    } catch (error) {
-      complain(error);
+    } catch (trouble) {
+      dispatch({ type: "unread", id, trouble });
     }
   }
 
@@ -85,7 +84,7 @@ export function openDocuments(main, { params }) {
     setProperty(more, "disabled", state.reading);
     for (const link of exports) setAttribute(link, "href", `/api/documents/export?${new URLSearchParams({ format: link.dataset.format, ...(state.q ? { q: state.q } : {}), ...(state.tree ? { job_id: state.tree } : {}) })}`);
     if (state.load !== before?.load || state.list !== before?.list) renderState(state);
-    if (state.document !== before?.document || state.chosen !== before?.chosen || !before) renderReader(state);
+    if (!before || ["document", "chosen", "unread"].some((name) => state[name] !== before[name])) renderReader(state);
     if (state.load === "ready" && before?.load === "loading") announce(`${count(state.list.length)}${state.cursor ? " or more" : ""} documents`);
   }
 
@@ -96,9 +95,9 @@ export function openDocuments(main, { params }) {
     else body.replaceChildren(notice(state.q || state.tree ? "Nothing found" : "No documents yet", state.q || state.tree ? "No document has all these words." : "Jobs keep documents with job.document(…); the crawler keeps the text of every page."));
   }
 
-  function renderReader({ document: one, chosen }) {
+  function renderReader({ document: one, chosen, unread }) {
     if (!one) {
-      reader.replaceChildren(chosen ? skeleton(10) : notice("Nothing chosen", "Choose a document to read it."));
+      reader.replaceChildren(unread ? failure(unread, () => choose(chosen)) : chosen ? skeleton(10) : notice("Nothing chosen", "Choose a document to read it."));
       return;
     }
     const isWeb = /^https?:\/\//i.test(one.url);

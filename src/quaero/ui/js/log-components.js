@@ -49,9 +49,9 @@
       stream: null,
 
       init() {
-        const { level, step, limit } = this.$el.dataset;
+        const { level, step, children, limit } = this.$el.dataset;
         this.level = level ?? "info";
-        const options = { step, limit, level: this.level };
+        const options = { step, children, limit, level: this.level };
         options.onLogs = (lines) => this.add(lines.map(shown));
         options.onGap = (gap) => {
           if (gap.why === "reset") this.logs = [];

@@ -94,7 +94,7 @@
       }
     }
 
-    /** Begin, or go on from where it stopped. `filters`: {step, level, limit}. */
+    /** Begin, or go on from where it stopped. `filters`: {step, level, children, limit}. */
     connect(filters) {
       if (filters) this.#take(filters);
       if (this.#ended) return this;
@@ -136,7 +136,7 @@
 
     #take(filters) {
       const wanted = { ...this.#filters, ...pick(filters) };
-      if (wanted.step !== this.#filters.step || wanted.level !== this.#filters.level) this.#begin();
+      if (["step", "level", "children"].some((name) => wanted[name] !== this.#filters[name])) this.#begin();
       this.#filters = wanted;
     }
 
@@ -372,8 +372,8 @@
     }
   }
 
-  function pick({ step, level, limit } = {}) {
-    return Object.fromEntries(Object.entries({ step, level, limit }).filter(([, value]) => value !== undefined));
+  function pick({ step, level, children, limit } = {}) {
+    return Object.fromEntries(Object.entries({ step, level, children, limit }).filter(([, value]) => value !== undefined));
   }
 
   function parsed(data) {

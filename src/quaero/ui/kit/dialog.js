@@ -23,8 +23,9 @@ export function openDialog({ title, body, buttons, wide = false, onOpen }) {
 
 let opened = 0;
 
-/** A button of a dialog that closes it with a value. */
-export const choice = (value, text, props) => h("button", { value, text, ...props });
+/** A button of a dialog that closes it with a value. Enter in a field presses the first that has one, never one that only closes. */
+export const choice = (value, text, props) =>
+  h("button", value ? { value, text, ...props } : { type: "button", text, on: { click: ({ target }) => target.closest("dialog").close("") }, ...props });
 
 /** Ask before something is done. True if it is to be done. */
 export async function confirmAction({ title, body, action, danger = false }) {

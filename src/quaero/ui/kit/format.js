@@ -55,7 +55,7 @@ export function elapsed(job, now = Date.now()) {
   return (job.finished_at ? Date.parse(job.finished_at) : now) - Date.parse(job.started_at);
 }
 
-/** "just now", "12 s ago", "3 min ago", "yesterday 14:02", "Nov 3, 14:02". */
+/** "just now", "12 s ago", "3 min ago", "5 h ago", "3 Nov 2026, 14:02:07". */
 export function ago(iso, now = Date.now()) {
   if (!iso) return "â€“";
   const then = new Date(iso);
@@ -77,10 +77,6 @@ export const dateTime = (iso) => (iso ? dateTimeForm.format(new Date(iso)) : "â€
 
 /** The time of day with milliseconds. */
 export const timeOfDay = (iso) => (iso ? timeForm.format(new Date(iso)) : "");
-
-/** The fixed sentence of a tally. */
-export const progressText = (tally) =>
-  `${tally.pending} pending, ${tally.running} running, ${tally.completed} completed, ${tally.failed} failed`;
 
 /** A part of a whole, which is 100 % only when nothing is missing. */
 export function percent(part, all) {

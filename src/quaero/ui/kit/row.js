@@ -47,7 +47,7 @@ export function showRow(row, job, { selected = false, now = Date.now() } = {}) {
   }
   showStatus(parts.badge, job.status);
   const name = title(job);
-  setText(parts.name, name);
+  showName(parts.name, name);
   setAttribute(parts.name, "href", `/jobs/${job.id}`);
   const beside = name === job.kind ? about(job) : job.kind;
   setText(parts.kind, beside ? `${beside} · ${job.id}` : job.id);
@@ -57,6 +57,14 @@ export function showRow(row, job, { selected = false, now = Date.now() } = {}) {
   setText(parts.duration, job.started_at ? duration(elapsed(job, now)) : "–");
   setText(parts.when, ago(job.created_at, now));
   setAttribute(parts.when, "title", job.created_at);
+}
+
+/** A name; of an address the host gives way first where there is little room, for its siblings have it too. */
+function showName(element, name) {
+  if (element.textContent === name) return;
+  const [, host, rest] = /^(https?:\/\/[^/]*)(\/.+)$/.exec(name) ?? [];
+  element.replaceChildren(...(host ? [h("span", { class: "host", text: host }), h("span", { text: rest })] : [name]));
+  setAttribute(element, "title", name);
 }
 
 function showProgress(parts, job, name) {

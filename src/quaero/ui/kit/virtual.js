@@ -79,6 +79,8 @@ export class QList extends HTMLElement {
   get height() { return this.#height; }
   get current() { return this.#current; }
   set current(index) { this.#setCurrent(index); }
+  /** The rows that are seen in full, [first, last). */
+  get seen() { return [Math.ceil(this.#top - 0.01), Math.min(this.#length, Math.floor(this.#top + this.visible + 0.01))]; }
   get visible() { return Math.max(1, this.clientHeight / this.#height); }
 
   /** Show what is in sight again, because what the rows say has changed. */

@@ -33,15 +33,17 @@ export class Hits {
     this.seqs = [];
     this.current = null;
     this.done = !text;
+    this.isCut = false; // there are more than are kept
     this.trouble = null;
     this.changed();
     if (!text) return;
     const abort = (this.#abort = new AbortController());
     try {
-      await this.#source.search(text, (seqs, done) => {
+      await this.#source.search(text, (seqs, done, isCut) => {
         if (abort.signal.aborted) return;
         this.seqs = seqs;
         this.done = done;
+        this.isCut = isCut;
         this.changed();
       }, abort.signal);
     } catch (error) {
@@ -54,7 +56,7 @@ export class Hits {
 
   /** Lines that just came. */
   arrived(lines, matches) {
-    if (!this.needle || !this.done) return;
+    if (!this.needle || !this.done || this.isCut) return;
     const last = this.seqs.at(-1) ?? 0;
     const more = lines.filter((line) => line.seq > last && !line.gap && matches(line)).map((line) => line.seq);
     if (more.length) this.seqs = this.seqs.concat(more);
@@ -75,8 +77,8 @@ export class Hits {
   get text() {
     if (!this.needle) return "";
     if (this.trouble) return this.trouble.message;
-    const all = count(this.seqs.length);
-    const hits = plural(this.seqs.length, "hit");
+    const all = `${this.isCut ? "the first " : ""}${count(this.seqs.length)}`;
+    const hits = this.isCut ? `${all} hits` : plural(this.seqs.length, "hit");
     if (!this.seqs.length) return this.done ? "no hits" : "searching …";
     if (!this.done) return `${hits} so far, searching …`;
     return this.current === null ? hits : `${count(at(this.seqs, this.current) + 1)} of ${all}`;

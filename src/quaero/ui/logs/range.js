@@ -13,11 +13,12 @@ export function parseRange(text) {
 /** The end of an address that names these lines. */
 export const rangeText = ([first, last]) => (first === last ? `#L${first}` : `#L${first}-L${last}`);
 
-/** Put lines on the clipboard as text; of those within a range, if there is one. */
+/** Put lines on the clipboard as text; of those within a range, if there is one. How many there were. */
 export async function copyLines(lines, range, numbered) {
   const wanted = lines.filter((line) => {
     const number = numbered ? line.line_number : line.seq;
     return !line.gap && (!range || (number >= range[0] && number <= range[1]));
   });
   await navigator.clipboard.writeText(wanted.map((line) => `${line.timestamp} ${line.level} ${plain(line.message).replaceAll("\n", "\n    ")}`).join("\n"));
+  return wanted.length;
 }

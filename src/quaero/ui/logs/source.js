@@ -68,18 +68,25 @@ export class Source {
     if (page && page.count < PAGE) await this.#atEnd();
   }
 
-  /** Positions of entries that contain `q`, in order; `found(seqs, done)` hears them as they are found. */
+  /** Positions of entries that contain `q`, in order; `found(seqs, done, isCut)` hears them as they are found. */
   async search(q, found, signal) {
     let cursor = null;
     let hits = [];
+    this.#lastHit(q, signal).then((seq) => seq && !hits.length && found([seq], false, false), () => undefined); // what troubles it troubles the others too
     for (let limit = FIRST_HITS; ; limit = SEARCHED) {
       const page = await read(this.#path, { ...this.#query, q, order: "asc", limit, cursor }, signal);
       hits = hits.concat(page.logs.map((line) => line.seq));
-      const done = page.count < limit || hits.length >= MOST_HITS;
-      found(hits, done);
-      if (done) return;
+      const isAll = page.count < limit;
+      const isCut = !isAll && hits.length >= MOST_HITS;
+      found(hits, isAll || isCut, isCut);
+      if (isAll || isCut) return;
       cursor = page.next_cursor;
     }
+  }
+
+  /** The newest hit: most often near to what is read, while the first question has all the log to look through. */
+  async #lastHit(q, signal) {
+    return (await read(this.#path, { ...this.#query, q, order: "desc", limit: 1 }, signal)).logs[0]?.seq;
   }
 
   /** Where the whole of it can be fetched as text. */

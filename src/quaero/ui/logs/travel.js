@@ -39,7 +39,7 @@ export class Travel {
     const { lines } = this.book();
     const index = lines.findIndex((line) => line[counter] >= value);
     if (index < 0) return;
-    this.arrived(lines[index].seq);
+    if (lines[index][counter] === value) this.arrived(lines[index].seq); // else the filter leaves it out
     this.scroller.goTo(index, 0.3);
     this.moved();
   }

@@ -1,14 +1,17 @@
 // The log viewer: `<q-log job="42" step="crawl" level="info">`, or without a job the service log.
 //
 // Attributes: `job`, `step` (name or id), `children` (`8..15`: only some, with what is below them), `own` (the job's own
-// lines, not those below it), `whole` (nobody else's lines stand in its journal), `level`, `line` (where to begin; else it follows the end). Changing one but the last begins anew.
+// lines, not those below it), `whole` (nobody else's lines stand in its journal), `level`. Changing one begins anew: where
+// the address says (`#L17`), else at the end. Tells `level` when another is chosen.
 
 import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
+import { count, plural } from "../kit/format.js";
 import { createStore } from "../kit/store.js";
 import { button } from "../kit/control.js";
 import { TERMINAL } from "../kit/status.js";
 import { onStanding } from "../live/connection.js";
 import { keys } from "../shell/keys.js";
+import { toast } from "../shell/toast.js";
 import { indexOf, initial, reduce, tokenAfter, tokenBefore } from "./book.js";
 import { Hits } from "./hits.js";
 import { copyLines, parseRange, rangeText } from "./range.js";
@@ -79,7 +82,10 @@ class QLog extends HTMLElement {
       level: this.getAttribute("level") ?? "info",
       times: this.#look.times,
       wrap: chosen("wrap", "yes") === "yes",
-      onLevel: (level) => this.setAttribute("level", level),
+      onLevel: (level) => {
+        this.setAttribute("level", level);
+        this.dispatchEvent(new CustomEvent("level", { detail: level }));
+      },
       onTimes: (times) => {
         choose("times", times);
         this.#change({ times });
@@ -145,6 +151,7 @@ class QLog extends HTMLElement {
       level: this.getAttribute("level") ?? "info", q: this.#only ? this.#hits.needle : "",
     };
     this.#look = { ...this.#look, from: false, step: scope.step, numbered: scope.own || !!scope.step, started: 0, version: this.#look.version + 1 };
+    if (place === undefined) Object.assign(this.#look, { range: null, current: null }); // numbers mean other lines in another log
     this.#ended = null;
     this.#book = initial();
     this.#store = createStore(reduce, this.#book, (book, before) => this.#render(book, before));
@@ -163,7 +170,7 @@ class QLog extends HTMLElement {
 
   async #open(place) {
     const source = this.#source;
-    const range = place === undefined && parseRange(this.getAttribute("line") ?? location.hash);
+    const range = place === undefined ? parseRange(location.hash) : null;
     await source.open();
     if (source !== this.#source) return;
     if (place) await this.#travel.goQuietly(place);
@@ -258,7 +265,7 @@ class QLog extends HTMLElement {
   #copy() {
     const { range, numbered } = this.#look;
     const shown = this.#lines.slice(this.#scroller.first, this.#scroller.last + 1);
-    copyLines(range ? this.#lines : shown, range, numbered);
+    copyLines(range ? this.#lines : shown, range, numbered).then((n) => toast(`${plural(n, "line")} copied.`), () => toast("This browser does not let a page of this address copy.", { tone: "bad" }));
   }
 
   // --- what is told about it
@@ -273,7 +280,7 @@ class QLog extends HTMLElement {
     const away = !this.#scroller.following;
     if (!away && fresh) this.#store.dispatch({ type: "seen" });
     setProperty(this.fresh, "hidden", !away);
-    if (away) setText(this.fresh.lastChild, fresh ? `${fresh.toLocaleString("en-US")} new` : "Follow");
+    if (away) setText(this.fresh.lastChild, fresh ? `${count(fresh)} new` : this.#book.ended ? "To the end" : "Follow");
   }
 
   #showState() {

@@ -1,14 +1,17 @@
-// <q-map>: every child of a job as a cell. Hover tells, click opens, dragging or Shift with the arrows selects a range.
+// <q-map>: every child of a job as a cell. Hover tells, click opens, dragging or Shift with the arrows selects a range. A
+// finger scrolls the page as everywhere; where it rests it tells and selects, and from then on it drags.
 //
 // It is given cells and says what the viewer does, by events: `cell` (index under the pointer or cursor, or -1),
 // `open` (index), `chosen` ([from, to) or null).
 
 import { h, setAttribute } from "../kit/dom.js";
-import { fitting, layout, zoomed } from "./cells.js";
+import { STATUS_CODES, fitting, layout, zoomed } from "./cells.js";
 import { palette } from "./colours.js";
 import { paint } from "./painter.js";
 
+const LOUD = { status: Uint8Array.from(STATUS_CODES, (status) => status === "failed"), error: new Uint8Array(256).fill(1, 1), duration: new Uint8Array(256) };
 const DRAG = 4; // pixels before a press becomes a selection
+const HOLD_MS = 400; // for which a finger rests before it selects
 
 export class QMap extends HTMLElement {
   #canvas = h("canvas", { "aria-hidden": "true" });
@@ -35,8 +38,11 @@ export class QMap extends HTMLElement {
     this.addEventListener("pointerdown", this.#down);
     this.addEventListener("pointermove", this.#move);
     this.addEventListener("pointerup", this.#up);
-    this.addEventListener("pointercancel", () => { this.#press = null; });
-    this.addEventListener("pointerleave", () => !this.#press && this.#tell(-1));
+    this.addEventListener("pointercancel", this.#release);
+    this.addEventListener("pointerleave", this.#left);
+    this.addEventListener("blur", this.#left);
+    this.addEventListener("touchmove", this.#hold, { passive: false });
+    this.addEventListener("contextmenu", this.#hold);
     this.addEventListener("keydown", this.#key);
     document.addEventListener("quaero:theme", this.#recolour);
     this.#observer = new ResizeObserver(() => this.#relayout());
@@ -45,6 +51,7 @@ export class QMap extends HTMLElement {
 
   disconnectedCallback() {
     this.#observer?.disconnect();
+    this.#release();
     document.removeEventListener("quaero:theme", this.#recolour);
   }
 
@@ -114,6 +121,7 @@ export class QMap extends HTMLElement {
     paint(this.#canvas, {
       cells: this.#cells, colours: this.#colours, place: this.#place, top: this.scrollTop, width: this.clientWidth, height: this.clientHeight,
       chosen: this.#chosen, cursor: this.#cursor, marks: { cursor: getComputedStyle(this).color },
+      loud: LOUD[this.#by],
     });
   }
 
@@ -126,8 +134,8 @@ export class QMap extends HTMLElement {
     return column >= 0 && column < this.#place.columns && row >= 0 && index < this.#cells.count ? index : -1;
   }
 
-  #tell(index, event = null) {
-    this.dispatchEvent(new CustomEvent("cell", { detail: { index, x: event?.clientX, y: event?.clientY } }));
+  #tell(index, { clientX: x, clientY: y } = {}) {
+    this.dispatchEvent(new CustomEvent("cell", { detail: { index, x, y } }));
   }
 
   #choose(range) {
@@ -141,23 +149,42 @@ export class QMap extends HTMLElement {
   #down = (event) => {
     if (event.button !== 0 || !this.#cells) return;
     const index = this.#indexAt(event);
-    if (index >= 0) this.#press = { index, x: event.clientX, y: event.clientY, dragging: false };
+    if (index < 0) return;
+    const press = this.#press = { index, x: event.clientX, y: event.clientY, dragging: false, isTouch: event.pointerType === "touch", timer: 0 };
+    if (press.isTouch) press.timer = setTimeout(() => this.#drag(press, event, index), HOLD_MS);
   };
+
+  #release = () => {
+    clearTimeout(this.#press?.timer);
+    this.#press = null;
+  };
+
+  #left = () => !this.#press && this.#tell(-1);
+
+  /** While a finger selects, it neither scrolls nor opens a menu. */
+  #hold = (event) => {
+    if (this.#press?.isTouch && (this.#press.dragging || event.type === "contextmenu")) event.preventDefault();
+  };
+
+  #drag(press, event, index) {
+    if (!press.dragging) this.setPointerCapture(event.pointerId);
+    press.dragging = true;
+    this.#tell(index, event);
+    if (index >= 0) this.#choose([Math.min(press.index, index), Math.max(press.index, index) + 1]);
+  }
 
   #move = (event) => {
     const index = this.#indexAt(event);
-    this.#tell(index, event);
     const press = this.#press;
-    if (!press || event.pointerType === "touch") return;
-    if (!press.dragging && Math.hypot(event.clientX - press.x, event.clientY - press.y) < DRAG) return;
-    if (!press.dragging) this.setPointerCapture(event.pointerId);
-    press.dragging = true;
-    if (index >= 0) this.#choose([Math.min(press.index, index), Math.max(press.index, index) + 1]);
+    const isStill = press && !press.dragging && Math.hypot(event.clientX - press.x, event.clientY - press.y) < DRAG;
+    if (press && !isStill && (press.dragging || !press.isTouch)) this.#drag(press, event, index);
+    else if (press?.isTouch && !isStill) this.#release(); // it swipes
+    else if (event.pointerType !== "touch") this.#tell(index, event);
   };
 
   #up = (event) => {
     const press = this.#press;
-    this.#press = null;
+    this.#release();
     if (!press || press.dragging) return;
     if (event.shiftKey && this.#anchor >= 0) this.#choose([Math.min(this.#anchor, press.index), Math.max(this.#anchor, press.index) + 1]);
     else if (this.#chosen) this.#choose(null);
@@ -191,7 +218,9 @@ export class QMap extends HTMLElement {
     if (y < this.scrollTop) this.scrollTop = y;
     else if (y + this.#place.size > this.scrollTop + this.clientHeight) this.scrollTop = y + this.#place.size - this.clientHeight;
     this.#ask();
-    this.#tell(this.#cursor);
+    const box = this.getBoundingClientRect();
+    const x = (this.#cursor % this.#place.columns) * this.#place.size;
+    this.#tell(this.#cursor, { clientX: box.left + x, clientY: box.top + y + this.#place.size - this.scrollTop });
   }
 }
 

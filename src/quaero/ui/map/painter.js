@@ -1,7 +1,10 @@
 // Paints the cells in sight onto a canvas, pixel by pixel: a million cells cost what their pixels cost.
 
-/** Paint the rows between `top` and `top + height` (pixels of the page). `chosen` is [from, to) or null. */
-export function paint(canvas, { cells, colours, place, top, width, height, chosen, cursor, marks }) {
+const SEEN = 4; // pixels that a failure has at least, as long as there are few
+const MOST_LOUD = 100;
+
+/** Paint the rows between `top` and `top + height` (pixels of the page). `chosen` is [from, to) or null; `loud[code]` is 1 for a failure. */
+export function paint(canvas, { cells, colours, place, top, width, height, chosen, cursor, marks, loud }) {
   const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
   const [w, ht] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== ht) {
@@ -33,8 +36,21 @@ export function paint(canvas, { cells, colours, place, top, width, height, chose
     }
     for (let y = yFrom + 1; y < yTo; y++) pixels.copyWithin(y * w, line, line + w);
   }
+  if (edge < SEEN * ratio) for (const index of few(cells, loud, firstRow * columns, lastRow * columns)) {
+    const [x, y] = [Math.round((index % columns) * step), Math.round((Math.floor(index / columns) * size - top) * ratio)];
+    const wide = Math.round(SEEN * ratio);
+    const colour = !chosen || (index >= chosen[0] && index < chosen[1]) ? colours[cells.codes[index]] : faded(colours[cells.codes[index]]);
+    for (let line = Math.max(0, y); line < Math.min(ht, y + wide); line++) pixels.fill(colour, line * w + x, line * w + Math.min(w, x + wide));
+  }
   context.putImageData(image, 0, 0);
   if (cursor >= 0) outline(context, place, cursor, top, ratio, marks.cursor);
+}
+
+/** The places of loud codes between two, if they are few: drawn larger, many would hide what lies between them. */
+function few({ codes, count }, loud, from, to) {
+  const found = [];
+  for (let index = from; index < Math.min(to, count) && found.length <= MOST_LOUD; index++) if (loud[codes[index]]) found.push(index);
+  return found.length <= MOST_LOUD ? found : [];
 }
 
 const faded = (packed) => (packed & 0x00ffffff) | 0x48000000;

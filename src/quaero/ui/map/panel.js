@@ -153,7 +153,6 @@ export function mapPanel({ logs, changed }) {
       tip.dataset.id = "";
       return;
     }
-    const box = map.getBoundingClientRect();
     const status = state.by === "status" ? ` · ${statusLabel(STATUS_CODES[state.cells.codes[index]])}` : "";
     if (tip.dataset.id !== id) {
       tip.dataset.id = id;
@@ -161,9 +160,10 @@ export function mapPanel({ logs, changed }) {
       linger = setTimeout(() => tell(id, index), LINGER_MS);
     }
     tip.hidden = false;
-    const [left, top] = [x ?? box.left + 20, y ?? box.top + 20];
-    tip.style.left = `${Math.min(left + 14, innerWidth - 330)}px`;
-    tip.style.top = `${top + 16}px`;
+    tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - 330))}px`;
+    const isLow = y > innerHeight * 0.65; // there is more room above
+    tip.style.top = isLow ? "" : `${y + 16}px`;
+    tip.style.bottom = isLow ? `${innerHeight - y + 12}px` : "";
   });
   map.addEventListener("open", ({ detail }) => state.cells.idAt(detail) && go(`/jobs/${state.cells.idAt(detail)}`));
   function chosenChildren() {

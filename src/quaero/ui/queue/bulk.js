@@ -2,7 +2,7 @@
 
 import { plural } from "../kit/format.js";
 import { h } from "../kit/dom.js";
-import { confirmAction } from "../kit/dialog.js";
+import { choice, confirmAction, openDialog } from "../kit/dialog.js";
 import { ACTIONS, FEW, MOST_IDS, actInBulk, actOnEach, outcomeText, previewBulk } from "../live/actions.js";
 import { previewLines } from "./preview.js";
 import { complain, toast } from "../shell/toast.js";
@@ -20,6 +20,10 @@ export async function actOnMany(action, { ids = null, filter = { ids: ids.slice(
   try {
     const counted = await previewBulk(action, filter, options);
     const body = [h("ul", { class: "preview" }, previewLines(action, counted).map((text) => h("li", { text }))), h("p", { class: "soft", text: MEANS[action] })];
+    if (!counted.actionable) {
+      await openDialog({ title: `Nothing to ${word.toLowerCase()}`, body: body[0], buttons: [choice("", "Close", { autofocus: true })] });
+      return false;
+    }
     const title = `${word} ${plural(counted.actionable, "job")}?`;
     if (!(await confirmAction({ title, body, action: `${word} ${plural(counted.actionable, "job")}`, danger }))) return false;
     if (ids && ids.length <= FEW && !options.failed_children) {

@@ -167,7 +167,7 @@ export function openQueue(main, { params }) {
   }
 
   function selectShown() {
-    dispatch({ type: "selectedShown", ids: idsBetween(store.state.pages, ...sight) });
+    dispatch({ type: "selectedShown", ids: idsBetween(store.state.pages, ...list.seen) });
   }
 
   function showFresh() {
@@ -189,7 +189,7 @@ export function openQueue(main, { params }) {
     setText(fresh.lastChild, plural(state.fresh.size, "new job"));
     if (state.load !== before?.load || state.trouble !== before?.trouble || state.pages.total !== before?.pages.total) renderState(state);
     const shown = state.pages.isLowerBound ? `at least ${count(state.pages.known)}` : count(state.pages.total);
-    const words = isFiltering(state.filter) ? ` with ${describeFilter(state.filter)}` : "";
+    const words = `${isFiltering(state.filter) ? ` with ${describeFilter(state.filter)}` : ""}${state.pages.total > FARTHEST ? `; the first ${count(FARTHEST)} stand here, a filter finds the others` : ""}`;
     setText(foot, state.load === "ready" && (state.pages.total || words) ? `${shown} ${state.pages.total === 1 ? "root" : "roots"}${words}` : "");
     if (state.load === "ready" && before?.load !== "ready") announce(foot.textContent);
   }

@@ -65,7 +65,7 @@ export function openSettings(main, { params }) {
     const scope = h("select", null, ["viewer", "submitter", "operator", "admin"].map((word) => h("option", { value: word, text: word })));
     const lasts = h("input", { type: "text", placeholder: "90d; empty: for ever" });
     const field = (label, control) => h("label", { class: "field" }, label, control);
-    if ((await openDialog({ title: "New token", body: [field("Name", name), field("Scope", scope), field("Lasts", lasts)], buttons: [choice("", "Close", { class: "quiet", formnovalidate: true }), choice("make", "Make it", { class: "primary" })] })) !== "make") return;
+    if ((await openDialog({ title: "New token", body: [field("Name", name), field("Scope", scope), field("Lasts", lasts)], buttons: [choice("", "Close", { class: "quiet" }), choice("make", "Make it", { class: "primary" })] })) !== "make") return;
     try {
       const made = await post("/api/tokens", { name: name.value, scope: scope.value, ...(lasts.value ? { expires_in: lasts.value } : {}) });
       load();

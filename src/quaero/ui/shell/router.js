@@ -15,15 +15,15 @@ export function go(address, { replace = false } = {}) {
   show();
 }
 
-/** Keep something in the query of this address, without another step in the history; null takes it away. */
-export function keep(changes) {
+/** Keep something in the query of this address, without another step in the history; null takes it away. `lines`: what stands behind its `#`. */
+export function keep(changes, lines = location.hash) {
   const params = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === undefined || value === "") params.delete(name);
     else params.set(name, value);
   }
   const query = params.toString();
-  history.replaceState(history.state, "", location.pathname + (query ? `?${query}` : "") + location.hash);
+  history.replaceState(history.state, "", location.pathname + (query ? `?${query}` : "") + lines);
 }
 
 function show() {

@@ -5,13 +5,12 @@ import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { idAt, idsBetween, pagesBetween, PAGE } from "../kit/pages.js";
 import { makeRow, rowHead, showRow } from "../kit/row.js";
 import { searchField, selectField } from "../kit/control.js";
-import { notice } from "../kit/states.js";
+import { failure, notice, skeleton } from "../kit/states.js";
 import { STATUSES, statusLabel, statusShape } from "../kit/status.js";
 import "../kit/virtual.js";
-import { read } from "../live/api.js";
+import { mayPass, read } from "../live/api.js";
 import { subscribe } from "../live/connection.js";
 import { go } from "../shell/router.js";
-import { complain } from "../shell/toast.js";
 
 export const ORDERS = { created_at: "In order", "-created_at": "Newest first" };
 const AGAIN_MS = 1_000;
@@ -26,6 +25,7 @@ export function childrenPanel({ store, change, idOfPlace }) {
   let shown = { scope: null, filter: null };
   let reading = new AbortController();
   let again = 0;
+  let trouble = null; // why the last page that was asked for did not come
   const asked = new Set();
 
   const search = searchField("Search children by name, kind, key, id", store.state.filter.q, (q) => change({ q }));
@@ -60,11 +60,27 @@ export function childrenPanel({ store, change, idOfPlace }) {
       const query = { status: filter.status.join(","), q: filter.q, order: filter.order, limit: PAGE, ...placeOf(number, filter) };
       dispatch({ type: "page", number, only, scope, filter, answer: await read(`/api/jobs/${scope}/children`, query, reading.signal) });
       live?.ids(idsBetween(store.state.pages, ...sight));
+      trouble = null;
     } catch (error) {
-      complain(error);
+      if (error.name === "AbortError") return;
+      trouble = error;
+      showBody(store.state);
+      if (mayPass(error)) readAgain();
     } finally {
       asked.delete(number);
     }
+  }
+
+  /** What stands in place of rows, while there are none. */
+  function showBody({ pages, filter }) {
+    const isPlain = !filter.status.length && !filter.q;
+    const what = pages.total ? "rows" : trouble ? "trouble" : pages.byNumber.size ? (isPlain ? "none" : "no match") : "loading";
+    if (body.dataset.what === what) return;
+    body.dataset.what = what;
+    if (what === "rows") body.replaceChildren();
+    else if (what === "trouble") body.replaceChildren(failure(trouble, () => readPage(0, true)));
+    else if (what === "loading") body.replaceChildren(skeleton(5));
+    else body.replaceChildren(notice("No children to show", isPlain ? "None was spawned yet." : "None matches this filter."));
   }
 
   /** Where a page begins: far down by the id before it, which the map knows, else by counting. */
@@ -96,6 +112,7 @@ export function childrenPanel({ store, change, idOfPlace }) {
     reading.abort();
     reading = new AbortController();
     asked.clear();
+    trouble = null;
     shown = { scope: state.scope, filter: state.filter };
     list.goTo(0);
     readPage(0, true);
@@ -131,9 +148,8 @@ export function childrenPanel({ store, change, idOfPlace }) {
       list.length = isPlain ? state.pages.total : Math.min(state.pages.total, FARTHEST);
       list.refresh();
       setProperty(list, "hidden", !state.pages.total);
-      if (state.pages.total || !state.pages.byNumber.size) body.replaceChildren();
-      else if (!body.firstChild) body.append(notice("No children to show", state.filter.status.length || state.filter.q ? "None matches this filter." : "None was spawned yet."));
-      setText(foot, `${state.pages.isLowerBound ? "at least " : ""}${count(state.pages.known)} ${isPlain ? "children" : "match"}`);
+      showBody(state);
+      setText(foot, !state.pages.byNumber.size ? "" : `${state.pages.isLowerBound ? "at least " : ""}${count(state.pages.known)} ${isPlain ? "children" : "match"}`);
     },
     close() {
       live?.close();

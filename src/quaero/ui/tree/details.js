@@ -22,7 +22,7 @@ export function detailsPanel() {
         ["Id", job.id], ["Kind", job.kind], ["Name", job.name ?? "–"], ["Step", job.step ?? "–"], ["Attempt", attemptOf(job)],
         ["Round", job.round], ["Priority", job.priority], ["Tags", (job.tags ?? []).join(", ") || "–"], ["Created", dateTime(job.created_at)],
         ["Started", dateTime(job.started_at)], ["Finished", dateTime(job.finished_at)], ["Warnings", job.warnings], ["Log entries up to", count(job.log_head)], ["Version", job.version],
-        ...Object.entries(job.counts ?? {}).map(([name, n]) => [name, count(n)]),
+        ...Object.entries(job.counts ?? {}).map(([name, n]) => [name.replaceAll("_", " "), count(n)]),
       ];
       const part = (title, text) => h("section", null, h("h3", { text: title }), h("pre", { text, tabindex: 0 }));
       element.replaceChildren(h("dl", { class: "facts num" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { text: String(value) })])),

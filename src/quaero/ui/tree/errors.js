@@ -42,7 +42,8 @@ function makeGroup(group, retry) {
     setText(number, count(now.count));
     share.style.width = `${(100 * now.count) / most}%`;
     setText(message, now.message);
-    setText(when, `${plural(now.count, "job")} · first ${ago(now.first_seen)}, last ${ago(now.last_seen)} · ${now.fingerprint}`);
+    const times = now.first_seen ? `first ${ago(now.first_seen)}, last ${ago(now.last_seen)} · ` : "";
+    setText(when, `${plural(now.count, "job")} · ${times}${now.fingerprint}`);
     setAttribute(example, "href", now.example_job_ids.length ? `/jobs/${now.example_job_ids[0]}` : null);
   };
   return element;

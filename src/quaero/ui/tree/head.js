@@ -66,7 +66,7 @@ export function treeHead({ act }) {
       const isRoot = job.parent_id === null;
       const path = [["/", "Queue"]];
       if (!isRoot) path.push([`/jobs/${job.root_id}`, `Tree ${job.root_id}`]);
-      if (!isRoot && job.parent_id !== job.root_id) path.push([`/jobs/${job.parent_id}`, job.step && job.parent_id !== job.id ? `${job.step} · ${job.parent_id}` : `Parent ${job.parent_id}`]);
+      if (!isRoot && job.parent_id !== job.root_id) path.push([`/jobs/${job.parent_id}`, job.step ? `${job.step} · ${job.parent_id}` : `Parent ${job.parent_id}`]);
       keyed(crumbs, path, ([href]) => href, ([href]) => h("a", { href }), (link, [, words]) => setText(link, words));
       setText(name, title(job));
       showStatus(badge, job.status);

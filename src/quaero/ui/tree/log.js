@@ -7,26 +7,35 @@ import "../logs/viewer.js";
 const WHOLE = "whole";
 const SELECTED = "selected";
 const RANGE = /^\d+\.\.\d+$/;
+const LEVELS = ["debug", "info", "warn", "error"];
 
 /** The selected children an address names, `?children=8..15&of=7`; null without any. */
-export function selectionOf(params, id) {
+function selectionOf(params, id) {
   const [children, of] = [params.get("children") ?? "", params.get("of") ?? id];
   return RANGE.test(children) && /^\d+$/.test(of) ? { children, of } : null;
 }
 
+/** What an address says about the log: whose, and from which level on. */
+export const logOf = (params, id) => ({ selection: selectionOf(params, id), step: params.get("log"), level: LEVELS.includes(params.get("level")) ? params.get("level") : null });
+
 // of a job with children, the changes of each child (debug) would hide what they say
 const hasChildren = (job) => job.tally.total > 0;
 
-/** The panel. The viewer is in the page only while it is looked at: what nobody looks at costs nothing. */
-export function logPanel({ selection = null }) {
+/**
+ * The panel. The viewer is in the page only while it is looked at: what nobody looks at costs nothing. A line is named by
+ * its number in what is shown, so the address keeps what that is: `keep(changes, lines)`.
+ */
+export function logPanel({ selection, step, level, keep }) {
   const scopes = h("div", { class: "segments", role: "group", "aria-label": "Whose log" });
   const element = h("div", { class: "log-panel" }, scopes);
   let viewer = null;
-  let chosen = selection ? SELECTED : WHOLE;
+  let chosen = selection ? SELECTED : step ? `=${step}` : WHOLE;
   let shown = null;
 
   function choose(name) {
     chosen = name;
+    const { children = null, of = null } = name === SELECTED ? selection : {};
+    keep({ children, of: of === shown?.job.id ? null : of, log: name.startsWith("=") ? name.slice(1) : null }, "");
     if (shown) show(shown, true);
   }
 
@@ -38,10 +47,11 @@ export function logPanel({ selection = null }) {
   }
 
   function look(scope, job) {
-    const level = chosen !== SELECTED && hasChildren(job) ? "info" : "debug";
-    if (viewer?.usualLevel !== level) {
+    const usual = chosen !== SELECTED && hasChildren(job) ? "info" : "debug";
+    if (viewer?.usualLevel !== usual) {
       leave();
-      viewer = Object.assign(h("q-log", { level }), { usualLevel: level });
+      viewer = Object.assign(h("q-log", { level: level ?? usual }), { usualLevel: usual });
+      viewer.addEventListener("level", ({ detail }) => keep({ level: (level = detail) }));
     }
     const isShown = viewer.isConnected && Object.entries(scope).every(([name, value]) => viewer.getAttribute(name) === value);
     if (isShown) return;

@@ -23,7 +23,8 @@ export const initial = (id, { scope = null, tab = null, filter = NO_FILTER } = {
   filter,
   pages: noPages,
   jobs: new Map(),
-  errors: null,
+  errors: null, // groups of what failed: of a root in its tree, of any other job among its children
+  stepErrors: new Map(), // likewise of each step, by its id
   slowest: null,
   silent: null,
   milestones: null,
@@ -137,6 +138,8 @@ export function reduce(state, message) {
     }
     case "errors":
       return { ...state, errors: message.errors };
+    case "stepErrors":
+      return { ...state, stepErrors: new Map(message.steps.map((step) => [step.step_id, step.child_summary.error_groups])) };
     case "ranked":
       return message.scope === state.scope ? { ...state, slowest: message.slowest, silent: message.silent } : state;
     case "milestones":

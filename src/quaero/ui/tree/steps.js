@@ -15,12 +15,12 @@ export function stepsPanel({ choose, toggle }) {
   return {
     element,
     show(state) {
-      const { steps, scope, open, errors, job } = state;
+      const { steps, scope, open, stepErrors, job } = state;
       setProperty(element, "hidden", steps.length === 0);
       setProperty(drawing, "hidden", steps.length < 2);
       if (!steps.length || !job) return;
       if (steps.length > 1) graph.show(state);
-      keyed(list, steps, (step) => step.id, (step) => makeStep(step, choose, toggle), (item, step) => item.show(step, { chosen: step.id === scope, open: open.has(step.id), errors: errors ?? [] }));
+      keyed(list, steps, (step) => step.id, (step) => makeStep(step, choose, toggle), (item, step) => item.show(step, { chosen: step.id === scope, open: open.has(step.id), errors: stepErrors.get(step.id) ?? [] }));
     },
   };
 }
@@ -56,10 +56,7 @@ function makeStep({ id }, choose, toggle) {
 function showInside(inside, step, errors) {
   const lines = [];
   const { result, payload } = step;
-  if (step.tally.failed && errors.length) {
-    const top = errors.slice(0, 3);
-    for (const group of top) lines.push([`e${group.fingerprint}`, `${count(group.count)} × ${group.message}`, group.example_job_ids[0]]);
-  }
+  if (step.tally.failed) for (const group of errors.slice(0, 3)) lines.push([`e${group.message}`, `${count(group.count)} × ${group.message}`, group.example_job_id]);
   if (step.error) lines.unshift(["own", `${step.error.type}: ${step.error.message}`, step.id]);
   const counted = Object.entries(step.counts ?? {}).map(([key, n]) => `${key.replaceAll("_", " ")} ${count(n)}`).join(" · ");
   if (counted) lines.push(["counts", counted, null]);

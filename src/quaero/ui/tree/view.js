@@ -18,8 +18,9 @@ import { complain, toast } from "../shell/toast.js";
 import { childrenPanel, ORDERS } from "./children.js";
 import { detailsPanel } from "./details.js";
 import { errorsPanel } from "./errors.js";
+import { failuresOf } from "./failures.js";
 import { treeHead } from "./head.js";
-import { logPanel, selectionOf } from "./log.js";
+import { logPanel, logOf } from "./log.js";
 import { momentsOf } from "./moments.js";
 import { NO_FILTER, TABS, initial, offered, reduce } from "./reducer.js";
 import { slowPanel } from "./slow.js";
@@ -56,7 +57,7 @@ export function openTree(main, { id, params }) {
   const panels = {
     children: childrenPanel({ store, change, idOfPlace: map.idAt }),
     errors: errorsPanel({ retry: (group) => act("retry", { failed_children: true, fingerprint: group.fingerprint }, group) }),
-    slow: slowPanel(), timeline: timelinePanel(), log: logPanel({ selection: selectionOf(params, id) }), details: detailsPanel(),
+    slow: slowPanel(), timeline: timelinePanel(), log: logPanel({ ...logOf(params, id), keep }), details: detailsPanel(),
   };
   const places = Object.entries(panels).map(([name, panel]) => h("div", { role: "tabpanel", id: `panel-${name}`, "aria-labelledby": `tab-${name}` }, panel.element));
   const body = h("div");
@@ -80,7 +81,10 @@ export function openTree(main, { id, params }) {
 
   const readers = {
     async errors() {
-      dispatch({ type: "errors", errors: (await read(`/api/jobs/${id}/errors`, {}, reading.signal)).errors });
+      dispatch({ type: "errors", errors: await failuresOf(store.state.job, reading.signal) });
+    },
+    async stepErrors() {
+      dispatch({ type: "stepErrors", steps: (await read(`/api/jobs/${id}/tree`, {}, reading.signal)).steps });
     },
     async slow() {
       const { scope } = store.state;
@@ -97,14 +101,16 @@ export function openTree(main, { id, params }) {
 
   function readTab() {
     due = 0;
-    const { tab, job } = store.state;
+    const { tab, job, steps: inside } = store.state;
     if (!job) return;
-    if (job.tally.failed > 0 && tab !== "errors") readers.errors().catch(complain);
+    if (inside.some((step) => step.tally.failed)) readers.stepErrors().catch(complain);
     readers[tab]?.().catch(complain);
   }
 
   function readTabSoon(ms = AGAIN_MS) {
-    due ||= setTimeout(readTab, ms);
+    if (due && ms) return;
+    clearTimeout(due);
+    due = setTimeout(readTab, ms);
   }
 
   // --- living
@@ -112,7 +118,7 @@ export function openTree(main, { id, params }) {
   const live = subscribe({ topic: `job:${id}`, rows: true, errors: true }, ({ type, payload }) => {
     if (type === "error") return;
     if (payload.gone?.includes(id)) dispatch({ type: "gone" });
-    if (payload.errors) dispatch({ type: "errors", errors: payload.errors });
+    if (payload.errors && store.state.job?.parent_id === null) dispatch({ type: "errors", errors: payload.errors });
     if (payload.rows?.length) dispatch({ type: "rows", rows: payload.rows });
   });
   const stopFetching = whileNotLive(() => {
@@ -130,7 +136,8 @@ export function openTree(main, { id, params }) {
     const n = group?.count ?? job.tally.failed;
     const what = request.failed_children ? `${plural(n, "failed job")}${group ? ` with “${group.message.slice(0, 80)}”` : ""}` : `${job.name ?? job.kind} (job ${job.id})`;
     const open = job.tally.pending + job.tally.running;
-    const touches = { cancel: `${plural(open, "open job")} below ${open === 1 ? "is" : "are"} cancelled with it.`, delete: `${plural(job.tally.total, "job")} below, the log and the documents go with it. This cannot be undone.`,
+    const below = job.tally.total ? `${plural(job.tally.total, "job")} below, the log` : "The log";
+    const touches = { cancel: open ? `${plural(open, "open job")} below ${open === 1 ? "is" : "are"} cancelled with it.` : "It is asked to stop, and killed after the grace period.", delete: `${below} and the documents go with it. This cannot be undone.`,
       retry: request.failed_children ? "Only these run again, each in a new round; what closed above them opens again." : "Its function runs again, in a new round.", rerun: "A new tree with the same payload; this one stays." };
     if (!(await confirmAction({ title: `${word} ${what}?`, body: [h("p", { text: touches[action] })], action: word, danger }))) return;
     try {
@@ -157,7 +164,6 @@ export function openTree(main, { id, params }) {
 
   function showLogs(selection) {
     panels.log.select(selection);
-    keep({ children: selection.children, of: selection.of === id ? null : selection.of });
     showTab("log");
     lower.scrollIntoView({ block: "nearest" });
   }
