@@ -49,8 +49,8 @@ bench-ui: $(VENV)/.bench browser ## Print the page's figures in a real browser (
 	@$(BIN)/python -m bench --only page $(ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev pgbouncer ## Kill, hang and stop it on purpose; ten minutes (CHAOS_SEED=7 repeats a storm)
-	@$(BIN)/python -m pytest tests/chaos --timeout=1800 $(ARGS)
+chaos: $(VENV)/.dev hosts ## Kill, hang and stop it on purpose; as root, most of an hour (CHAOS_SEED=7 repeats a storm)
+	@$(BIN)/python -m pytest tests/chaos --timeout=1800 --durations=20 $(ARGS)
 
 .PHONY: mutations
 mutations: $(VENV)/.dev ## Break one rule at a time in a copy and show which test notices
@@ -109,15 +109,16 @@ redis:
 		echo "installing Redis ..."; apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null; fi
 
-# Chaos runs once through PgBouncer from the system. As root it is installed (never as a service that is used); anyone
-# else is told how.
-.PHONY: pgbouncer
-pgbouncer:
-	@if ! PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing PgBouncer ..."; apt-get update -qq; \
-			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer >/dev/null; \
-		else echo "The chaos tests need PgBouncer (Debian: apt install pgbouncer)." >&2; exit 1; fi; fi
+# Chaos runs once through PgBouncer, and between hosts that are network namespaces, which only root makes with `ip`.
+# As root what is missing is installed (never as a service that is used); anyone else is told how.
+.PHONY: hosts
+hosts:
+	@for wanted in pgbouncer:pgbouncer ip:iproute2; do program=$${wanted%:*} package=$${wanted#*:}; \
+		if ! PATH="$$PATH:/usr/sbin:/sbin" command -v $$program >/dev/null; then \
+			if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+				echo "installing $$package ..."; apt-get update -qq; \
+				DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$package >/dev/null; \
+			else echo "The chaos tests need $$program (Debian: apt install $$package)." >&2; exit 1; fi; fi; done
 
 # Public clients read our streams in tests: curl, and libraries that npm fetches by the lock in tests/clients.
 .PHONY: clients
