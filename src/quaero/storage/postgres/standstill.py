@@ -1,8 +1,10 @@
 """Ends sessions of ours that stand still in a transaction: their process was stopped, or its host is gone.
 
-The server itself ends a session that is idle in a transaction, but not one that waits for the rest of a pipeline, or
-for somebody to read its answer: that counts as active, for as long as the connection seems to be there (hours, if a
-host just vanished). What it holds would hold up a tree for as long. One that only reads holds nothing, and may be slow.
+The server itself ends a session that is idle in a transaction, but does not always count the time: not for one that
+waits for the rest of a pipeline or for somebody to read its answer (both count as active), nor for one that stands
+behind a pipeline, whose last message makes the server forget when it became idle. Each would stay for as long as the
+connection seems to be there (hours, if a host just vanished), and hold up a tree for as long. One that only reads holds
+nothing, and may be slow.
 
 So whoever writes looks now and then. Only a session of the same role can be ended, and needs no privilege for it.
 """
@@ -21,8 +23,8 @@ LOOK_SECONDS = 5.0
 _END = f"""
 select pid, pg_terminate_backend(pid) from pg_stat_activity
 where datname = current_database() and usename = current_user and application_name = '{NAME}'
-  and pid <> pg_backend_pid() and state = 'active' and xact_start is not null
-  and (wait_event = 'ClientRead' or wait_event = 'ClientWrite' and backend_xid is not null)
+  and pid <> pg_backend_pid() and xact_start is not null and wait_event in ('ClientRead', 'ClientWrite')
+  and (backend_xid is not null or state = 'active' and wait_event = 'ClientRead')
   and query not ilike 'copy %' and state_change < clock_timestamp() - make_interval(secs => ?::text::float8)"""
 
 
