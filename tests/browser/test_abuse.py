@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Error, Page, WebSocket, expect
 from tests.browser.cable import Cable
+from tests.browser.frames import until
 from tests.browser.logview import CHIP, LOG, transcript, was_not_live, watch
 from tests.browser.site import Gate, Site
 from tests.integration.program import wait_for
@@ -35,7 +36,7 @@ def newest(page: Page) -> int:
 def flowing(page: Page) -> None:
     """Wait until more has come than was there."""
     before = newest(page)
-    wait_for(lambda: page.evaluate("new Promise(requestAnimationFrame)") or newest(page) > before + 10, "new lines")
+    until(page, lambda: newest(page) > before + 10, "new lines")
 
 
 def not_live(page: Page) -> None:
@@ -56,9 +57,7 @@ def equals_the_store(page: Page, common: Site, gate: Gate, job_id: str) -> None:
     expect(page.locator(LOG)).to_contain_text("0 missing")
     level = page.get_by_label("Level").input_value()
     entries: list[dict[str, Any]] = common.get(f"/api/jobs/{job_id}/logs?order=asc&level={level}&limit=5000")["logs"]
-    wait_for(
-        lambda: page.evaluate("new Promise(requestAnimationFrame)") or newest(page) == entries[-1]["seq"], "its end"
-    )
+    until(page, lambda: newest(page) == entries[-1]["seq"], "its end")
     shown = transcript(page, entries[0]["seq"])
     assert shown == [[entry["seq"], entry["message"]] for entry in entries]
 

@@ -1,12 +1,11 @@
 """The log viewer, used as a person uses it, against a real server: no line is lost, nothing looks live that is not."""
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
+from tests.browser.frames import until
 from tests.browser.logview import LOG, transcript, was_not_live, watch
 from tests.browser.site import Gate, Site
-from tests.integration.program import wait_for
 
 PANE = "q-log .log-pane"
 
@@ -20,16 +19,6 @@ def numbers(page: Page) -> list[int]:
     """The numbers of the lines in the page."""
     texts = page.locator("q-log .line .no").all_text_contents()
     return [int(text.replace(",", "")) for text in texts if text]
-
-
-def until(page: Page, fact: Callable[[], object], what: str) -> None:
-    """Wait for a fact while the page lives."""
-
-    def looked() -> object:
-        page.evaluate("new Promise(requestAnimationFrame)")
-        return fact()
-
-    wait_for(looked, what)
 
 
 def test_it_opens_at_the_end_and_says_that_all_is_here(page: Page, shared: Site) -> None:

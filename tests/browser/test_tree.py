@@ -2,8 +2,9 @@
 
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, WebSocketRoute, expect
 from tests.browser.conftest import watched
+from tests.browser.frames import next_frame, until
 from tests.browser.site import DEFINITION, Gate, Site
 from tests.integration.program import wait_for
 
@@ -125,6 +126,44 @@ def test_the_map_by_error_and_by_duration_is_live_and_never_read_again(page: Pag
     expect(page.locator(".legend")).to_contain_text("the bridge is up15")
     expect(page.locator(".legend")).to_contain_text("did not fail45")
     assert [url.partition("by=")[2].partition("&")[0] for url in read] == ["status", "error"]
+
+
+def test_a_map_that_was_read_once_more_goes_on_from_where_it_stands(page: Page, common: Site, gate: Gate) -> None:
+    """It is older than what the live plane told of the map before it, and arrives later."""
+    late: list[tuple[Route, APIResponse]] = []
+    held: list[tuple[WebSocketRoute, str | bytes]] = []
+    is_held = True
+
+    def plane(socket: WebSocketRoute) -> None:
+        def tell(message: str | bytes) -> None:
+            if is_held and '"type":"map"' in str(message):
+                held.append((socket, message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(tell)
+
+    page.route_web_socket("**/ws", plane)
+    job_id = common.submit("family", {"size": 40, "gate": gate.name}, name="Soundings")
+    page.goto(f"{common.address}/jobs/{job_id}")
+    expect(page.locator(".legend")).to_contain_text("Running40")
+    page.route("**/map?*", lambda route: late.append((route, route.fetch())), times=1)
+    common.post(f"/api/jobs/{common.get(f'/api/jobs/{job_id}/children')['jobs'][0]['id']}/cancel", {})
+    until(page, lambda: late, "a map that is read again")
+
+    gate.open()
+    common.ended(job_id)
+    until(page, lambda: held, "what the live plane tells")
+    is_held = False
+    for socket, message in held:
+        socket.send(message)
+    expect(page.locator(".legend")).to_contain_text("Completed39")
+    [(route, answer)] = late
+    with page.expect_response("**/map?*"):
+        route.fulfill(response=answer)
+    next_frame(page)
+
+    expect(page.locator(".legend")).to_contain_text("Completed39")
 
 
 def test_selected_cells_have_a_log_of_their_own_that_an_address_keeps(page: Page, shared: Site) -> None:

@@ -42,7 +42,7 @@ function become(state) {
 
 /**
  * Subscribe to a topic. `handle(message)` gets every message of it; `{type, payload}`.
- * Returns `{ids(list), remember(changes), close()}`.
+ * Returns `{ids(list), close()}`.
  */
 export function subscribe(request, handle) {
   const number = next++;
@@ -53,10 +53,6 @@ export function subscribe(request, handle) {
     ids(list) {
       entry.request.ids = list;
       toDesk({ op: "ids", number, request: { ids: list } });
-    },
-    remember(changes) {
-      Object.assign(entry.request, changes);
-      toDesk({ op: "remember", number, request: changes });
     },
     close() {
       subscriptions.delete(number);

@@ -36,9 +36,6 @@ export class Desk {
       this.#wireOf.set(key, wire);
       this.#byWire.set(wire, { tab, number, request: { ...request } });
       this.#send("subscribe", { ...request, id: wire });
-    } else if (op === "remember") {
-      const known = this.#byWire.get(this.#wireOf.get(key));
-      if (known) known.request = { ...known.request, ...request };
     } else if (op === "ids") {
       const wire = this.#wireOf.get(key);
       const known = this.#byWire.get(wire);

@@ -5,7 +5,7 @@ import { h, keyed, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { button } from "../kit/control.js";
 import { title as titleOf } from "../kit/summary.js";
 import { statusLabel, statusShape } from "../kit/status.js";
-import { ask, read } from "../live/api.js";
+import { ask, mayPass, read } from "../live/api.js";
 import { FEW } from "../live/actions.js";
 import { subscribe } from "../live/connection.js";
 import { actOnMany } from "../queue/bulk.js";
@@ -67,12 +67,14 @@ export function mapPanel({ logs, changed }) {
       listen(cells.head.cursor);
     } catch (error) {
       complain(error);
+      if (mayPass(error)) loadAgain();
     }
   }
 
+  /** Go on from where this map stands: what was told of the one before it may be missing in it. */
   function listen(cursor) {
-    if (live) live.remember({ cursor });
-    else live = subscribe({ topic: `map:${state.scope}`, by: state.by, cursor }, arrived);
+    live?.close();
+    live = subscribe({ topic: `map:${state.scope}`, by: state.by, cursor }, arrived);
   }
 
   function arrived({ type, payload }) {
@@ -80,8 +82,6 @@ export function mapPanel({ logs, changed }) {
     if (type !== "map") return;
     state.streams = true;
     if (payload.reset) {
-      live?.close(); // the next map is at another cursor: go on from there, not from here
-      live = null;
       load();
       return;
     }
