@@ -86,8 +86,7 @@ class SqlLookup:
         if top.is_root or top.is_step:
             found = self.held_below(top, limit)
             found += self._queued(top, limit - len(found))
-            if found or not _any_pending(top):
-                return found
+            return found + self._held_back(top, limit - len(found))
         rows = self._db.rows(
             _BELOW + "select job.id from below join job on job.id = below.id"
             " where job.status = 0 or (job.status = 1 and job.cancel_requested = 0) limit ?",
@@ -109,6 +108,12 @@ class SqlLookup:
         params = (top.root_id, limit) if top.is_root else (top.root_id, top.id, limit)
         lanes = f"select id from lane where root_id = ? and {only}n_ready > 0"
         return self._select(f"lane_id in ({lanes}) and ready = 1 limit ?", params)
+
+    def _held_back(self, top: Job, limit: int) -> list[Job]:
+        """What waits for its time, or for siblings."""
+        only, one = ("", ()) if top.is_root else (" and step_id = ?", (top.id,))
+        where = f"root_id = ? and status = 0 and ready = 0 and owner is null{only} limit ?"
+        return self._select(where, (top.root_id, *one, limit))
 
     def queued_below(self, top: Job, limit: int, *, children: bool) -> list[Siblings]:
         """Ready leaves without a past in the lanes of a tree or step, by lane and parent, read by their ids only."""
@@ -212,8 +217,3 @@ class SqlLookup:
         for root_id, text in self._db.rows("select id, cancelling from job where cancelling is not null"):
             lists[root_id] = {int(job_id): mode for job_id, mode in json.loads(text).items()}
         return lists
-
-
-def _any_pending(top: Job) -> bool:
-    """Whether a tree or step still has pending jobs, by its tallies."""
-    return top.status == JobStatus.PENDING or bool(top.tallies and (top.tallies[0] or top.tallies[6]))

@@ -13,6 +13,7 @@ from quaero.domain.job import Job
 from quaero.domain.status import JobStatus as S
 from quaero.engine.lifecycle.cancel import Acted, cancel
 from quaero.engine.lifecycle.retry import retry
+from quaero.storage import lookup
 from quaero.storage.lookup import SqlLookup
 from quaero.storage.port import Ledger
 from quaero.testing import Bench
@@ -28,6 +29,26 @@ async def test_cancelling_a_pending_job_ends_it_at_once(bench: Bench) -> None:
 
     assert (acted.affected, S(acted.job.status)) == (1, S.CANCELLED)
     assert await bench.hand.take() == []
+
+
+@pytest.mark.parametrize("top", ["root", "step"])
+async def test_no_tree_is_walked_for_what_waits_in_it_when_it_is_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, top: str
+) -> None:
+    """Neither for those that wait for their time, as all may after a failure, nor for those that wait for siblings."""
+    monkeypatch.setattr(lookup, "_BELOW", "this would be a walk")
+    root_id, ids = await bench.definition(a_definition(a_step("a"), a_step("b", depends="a")))
+    [step] = await bench.hand.take()
+    await bench.hand.begin(step)
+    children = await bench.hand.spawn(step, [a_child(payload={"n": n}, delay=5_000_000 * (n % 2)) for n in range(6)])
+    blocked = await bench.hand.spawn(step, [a_child(after=(children[0],)), a_child(key="k", delay=5_000_000)])
+    running, *_ = await bench.hand.take(2)
+
+    await bench.cancel({"root": root_id, "step": step.id}[top])
+    await bench.hand.end(running, step, how=How.CANCELLED)
+    await bench.settle()
+
+    assert set(await bench.statuses([*children, *blocked, *ids.values()])) == {S.CANCELLED}
 
 
 async def test_cancelling_a_running_job_asks_it_and_waits_for_it(bench: Bench) -> None:
