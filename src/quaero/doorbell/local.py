@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from quaero.doorbell.rung import Rung
+
 
 class LocalDoorbell:
     """Implements `doorbell.port.Doorbell` for the store whose file this is. Make it inside a running event loop."""
@@ -23,7 +25,7 @@ class LocalDoorbell:
         self._own = self._folder / secrets.token_hex(8)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._own))
-        self._rung = asyncio.Event()
+        self._rung = Rung()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._heard)
         self._others: list[str] = []
@@ -63,13 +65,7 @@ class LocalDoorbell:
 
     async def wait(self, timeout: float) -> bool:
         """Return True when somebody rang since the last wait, False after `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._rung.wait()
-        except TimeoutError:
-            return False
-        self._rung.clear()
-        return True
+        return await self._rung.wait(timeout)
 
     def close(self) -> None:
         """Stop listening and remove the socket."""

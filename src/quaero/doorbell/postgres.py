@@ -25,6 +25,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from quaero.domain.bounds import LINK_SECONDS
 from quaero.doorbell import hints
 from quaero.doorbell.hints import SAID_EVERY, Heeded, Hint, Trees
+from quaero.doorbell.rung import Rung
 
 log = logging.getLogger("quaero.doorbell")
 APART_SECONDS = 0.05
@@ -46,7 +47,7 @@ class PostgresDoorbell:
         self._channel = channel
         self._name = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
-        self._rung = asyncio.Event()
+        self._rung = Rung()
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._door = threading.Lock()  # before what is due
         self._due_trees: set[int] = set()
@@ -82,13 +83,7 @@ class PostgresDoorbell:
 
     async def wait(self, timeout: float) -> bool:
         """Return True when somebody rang since the last wait, False after `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._rung.wait()
-        except TimeoutError:
-            return False
-        self._rung.clear()
-        return True
+        return await self._rung.wait(timeout)
 
     def listens(self, timeout: float) -> bool:
         """Whether others are heard, waited for up to `timeout` seconds. Blocks."""

@@ -1,12 +1,11 @@
 """Running a program as a job."""
 
-import os
-import select
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.processes import gone
 
 from quaero.domain.facts import How, Progressed
 from quaero.engine.protocol import Cancel
@@ -18,18 +17,6 @@ def run(start: Start, **payload: Any) -> Any:
     driver = start(app=None, settings=msgspec.json.encode({"command": {"enabled": True}}))
     driver.run("command", payload)
     return driver
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended or ends now; awaited through a descriptor of it."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], 20)[0])
-    finally:
-        os.close(descriptor)
 
 
 def test_a_programs_output_is_the_jobs_log(start: Start) -> None:

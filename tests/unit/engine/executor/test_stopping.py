@@ -1,11 +1,11 @@
 """Asking jobs to stop: cancel, timeout, recall, and the end of the executor itself."""
 
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.unit.processes import gone
 
 from quaero.domain.facts import Began, How
 from quaero.engine.protocol import Cancel, Stop
@@ -163,20 +163,6 @@ def test_an_executor_without_its_worker_leaves_with_all_it_started(start: Start,
     assert driver.process.wait(30) == -signal.SIGKILL
     if kind == "parent":
         assert gone(int(text))
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended; its end is awaited through a descriptor of it."""
-    import select
-
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], 30)[0])
-    finally:
-        os.close(descriptor)
 
 
 def test_a_handler_that_never_yields_is_still_told_to_have_begun(start: Start) -> None:

@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.unit.engine.examined import examined
 
-from quaero.storage.doctor import examine
-from quaero.storage.sqlite import connect
-from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 
 
@@ -18,10 +16,5 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def bench(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Bench]:
-    path = tmp_path / "quaero.db"
-    async with SqlStore.open(f"sqlite:///{path}", clock=clock) as store:
-        yield await Bench.set_up(store, clock)
-    db = connect(path)
-    findings = examine(db, clock.now())
-    db.handle.close()
-    assert findings == []
+    async with examined(tmp_path, clock) as bench:
+        yield bench

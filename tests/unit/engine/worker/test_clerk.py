@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.engine.examined import examined
 
 from quaero.domain.facts import How
 from quaero.domain.job import Job
@@ -18,10 +19,7 @@ from quaero.engine.lifecycle.bulk import Account, Order, order
 from quaero.engine.lifecycle.cancel import advance
 from quaero.engine.lifecycle.reserve import promote
 from quaero.engine.worker.clerk import Clerk
-from quaero.storage.doctor import examine
 from quaero.storage.port import EntryFilter, JobFilter
-from quaero.storage.sqlite import connect
-from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 from quaero.testing.factories import a_root
 
@@ -32,14 +30,8 @@ ROOTS = JobFilter(roots=True, descending=False)
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    clock = FakeClock()
-    path = tmp_path / "quaero.db"
-    async with SqlStore.open(f"sqlite:///{path}", clock=clock) as store:
-        yield await Bench.set_up(store, clock)
-    db = connect(path)
-    findings = examine(db, clock.now())
-    db.handle.close()
-    assert findings == []
+    async with examined(tmp_path, FakeClock()) as bench:
+        yield bench
 
 
 async def ask(bench: Bench, action: bulk.Action, where: JobFilter = ROOTS, **options: Any) -> Job:
