@@ -44,7 +44,7 @@ def settings_for(
     place: Path, *, logs: Mapping[str, Any] | None = None, jobs: Mapping[str, Any] | None = None, **queue: Any
 ) -> Settings:
     """Settings of a quick engine in a folder; times in seconds become microseconds by `seconds`."""
-    given: dict[str, Any] = {"executors": 1, "lease": 3.0, "heartbeat": 0.5, "grace": 0.4, **queue}
+    given: dict[str, Any] = {"executors": 1, "lease": 8.0, "heartbeat": 0.5, "grace": 0.4, **queue}
     for name in ("lease", "heartbeat", "grace"):
         given[name] = round(given[name] * 1e6)
     return Settings(

@@ -36,7 +36,7 @@ _PR_CAPBSET_DROP, _READ_AND_WRITE_ANYTHING = 24, (1, 2)
 CONFIG = """
 [queue]
 executors = 1
-lease = "3s"
+lease = "8s"
 heartbeat = "500ms"
 grace = "1s"
 """

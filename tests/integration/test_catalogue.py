@@ -53,7 +53,7 @@ async def test_the_directory_is_loaded_and_a_bad_file_harms_only_itself(
 async def test_a_file_that_changes_or_goes_is_noticed_while_the_worker_runs(tmp_path: Path) -> None:
     folder = tmp_path / "job-definitions"
     write(folder, "one", 'id = "one"\nname = "First"\n[step.a]\ntype = "add"\n')
-    async with running(settings_for(tmp_path, lease=4.0, heartbeat=0.2)) as engine:
+    async with running(settings_for(tmp_path, lease=8.0, heartbeat=0.2)) as engine:
 
         async def names() -> list[str]:
             return [name for (name,) in await engine.store.rows("select name from definition")]
@@ -88,7 +88,7 @@ async def test_what_starts_by_itself_starts_once(tmp_path: Path) -> None:
 async def test_a_schedule_fires_once_for_a_tick_however_many_workers_there_are(tmp_path: Path) -> None:
     text = 'id = "s"\nname = "Scheduled"\nschedule = "0 4 * * *"\n[step.one]\ntype = "add"\n'
     write(tmp_path / "job-definitions", "s", text)
-    async with running(settings_for(tmp_path, lease=4.0, heartbeat=0.2), workers=2) as engine:
+    async with running(settings_for(tmp_path, lease=8.0, heartbeat=0.2), workers=2) as engine:
 
         async def next_at() -> int:
             rows = await engine.store.rows("select next_at from definition where id = 's'")
@@ -115,7 +115,7 @@ async def test_a_definition_becomes_runnable_when_somebody_announces_its_kind(tm
         "later",
         'id = "later"\nname = "Later"\nauto_start = true\n[step.one]\ntype = "add"\n',
     )
-    async with running(settings_for(tmp_path, lease=4.0, heartbeat=0.2), app="tests.integration.nothing") as engine:
+    async with running(settings_for(tmp_path, lease=8.0, heartbeat=0.2), app="tests.integration.nothing") as engine:
 
         async def refused() -> bool:
             rows = await engine.store.rows("select problem from definition")
@@ -149,7 +149,7 @@ async def test_what_was_made_through_the_api_starts_by_itself_too(tmp_path: Path
 
 async def test_a_schedule_of_another_version_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
     write(tmp_path / "job-definitions", "good", 'id = "good"\nschedule = "0 4 * * *"\n[step.one]\ntype = "add"\n')
-    async with running(settings_for(tmp_path, lease=4.0, heartbeat=0.2)) as engine:
+    async with running(settings_for(tmp_path, lease=8.0, heartbeat=0.2)) as engine:
 
         async def loaded() -> bool:
             return bool(await engine.store.rows("select 1 from definition where id = 'good' and next_at > 0"))

@@ -164,7 +164,7 @@ async def test_stop_all_cancels_what_is_left_of_the_tree(engine: Engine) -> None
 
 
 async def test_a_tree_past_its_timeout_fails_and_says_so(tmp_path: Path) -> None:
-    async with running(settings_for(tmp_path, lease=4.0, heartbeat=0.2)) as engine:
+    async with running(settings_for(tmp_path, lease=8.0, heartbeat=0.2)) as engine:
         root_id = await engine.define(
             """
             id = "d"
