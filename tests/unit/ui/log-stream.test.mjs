@@ -172,3 +172,47 @@ test("the end of a closed tree answers 204, and that is the end", async () => {
 
   assert.equal(stream.getState().state, "ended");
 });
+
+test("a sign of life moves the cursor: what follows it is no hole, and neither is what follows it after a break", hurried(async () => {
+  const troubles = [];
+  const { lines } = await serving(({ response, after, connection }) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(`id: c${after}\ndata:\n\n${frame("hello", { head: 8, oldest: 1, mode: after ? "resume" : "tail" })}`);
+    if (!after) response.write(frame("logs", { prev: 0, to: 2, logs: [line(1), line(2)] }, 2));
+    if (!after) return response.write(frame("ping", { timestamp: "", head: 8 }, 8), () => response.destroy()); // 3 to 8 match nothing
+    assert.equal(after, 8);
+    if (connection === 2) response.write(frame("logs", { prev: 8, to: 9, logs: [line(9)] }, 9));
+    response.write(frame("ping", { timestamp: "", head: 12 }, 12));
+    response.write(frame("logs", { prev: 12, to: 13, logs: [line(13)] }, 13));
+    response.end(frame("end", { log_head: 13 }));
+  }, (base) => followed(base, { onError: (error) => troubles.push(error.message) }));
+
+  assert.deepEqual(lines, [1, 2, 9, 13]);
+  assert.doesNotMatch(troubles.join(), /did not arrive/);
+}));
+
+test("a stream goes on from a page that looked further than its last line", hurried(async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const troubles = [];
+  const lines = [];
+  let stream = null;
+  await serving(({ at, response, after }) => {
+    if (at.pathname.endsWith("/stream")) {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      if (!after) return response.end(); // a proxy that swallows what streams say
+      response.write(frame("hello", { head: 9, oldest: 1, mode: "resume" }));
+      response.write(frame("logs", { prev: after, to: 9, logs: [line(9)] }, 9));
+      return response.end(frame("end", { log_head: 9 }));
+    }
+    response.writeHead(200, { "content-type": "application/json" });
+    if (at.pathname.endsWith("/logs")) return response.end(JSON.stringify({ logs: [line(2), line(1)], count: 2, next_cursor: null, prev_cursor: "c8", mode: "page" }));
+    response.end(JSON.stringify({ id: "7", status: "running", log_head: 8 }));
+    stream.reconnect();
+  }, (baseUrl) => new Promise((resolve) => {
+    stream = streamJob("7", { baseUrl, onLogs: (more) => lines.push(...more.map((one) => one.seq)), onEnd: resolve, onError: (error) => troubles.push(error.message) });
+    stream.connect();
+  }));
+
+  assert.deepEqual(lines, [1, 2, 9]);
+  assert.deepEqual(troubles, []);
+}));

@@ -73,7 +73,8 @@
     #filters;
     #state = "idle";
     #cursor = null;
-    #position = null; // the last position scanned; null before the first
+    #position = null; // the last position scanned, as far as it was told; null before the first
+    #isExact = false; // whether the cursor stands there; a sign of life and a page move the cursor alone
     #head = null;
     #failures = 0;
     #mute = 0;
@@ -143,6 +144,7 @@
     #begin() {
       this.#cursor = null;
       this.#position = null;
+      this.#isExact = false;
       this.#ended = false;
       this.clear();
     }
@@ -253,6 +255,7 @@
       this.#head = told.head;
       if (told.mode === "reset") {
         this.#position = null;
+        this.#isExact = false;
         this.clear();
         this.onGap({ from: null, to: null, why: "reset" });
       }
@@ -261,7 +264,7 @@
     }
 
     #logs(told, id) {
-      if (this.#position !== null && told.prev > this.#position) {
+      if (this.#isExact && told.prev > this.#position) {
         // a hole the server did not announce: never shown over, asked for again
         this.onError(new Error(`positions ${this.#position + 1} to ${told.prev} did not arrive`));
         this.#open();
@@ -273,6 +276,7 @@
       this.#position = Math.max(this.#position ?? 0, told.to);
       this.#head = Math.max(this.#head ?? 0, told.to);
       if (id) this.#cursor = id;
+      this.#isExact = true;
     }
 
     #arrived(lines, meta) {
@@ -291,7 +295,9 @@
 
     #ping(told, id) {
       if (told.head !== undefined) this.#head = told.head;
-      if (id) this.#cursor = id;
+      if (!id || id === this.#cursor) return;
+      this.#cursor = id;
+      this.#isExact = false;
     }
 
     #gap(told) {
@@ -354,6 +360,7 @@
       this.ledger.duplicate += lines.length - fresh.length;
       if (fresh.length) this.#arrived(fresh, { displayed_count: fresh.length, has_more: begins, total_count: page.total_count });
       this.#position = Math.max(this.#position ?? 0, fresh.at(-1)?.seq ?? 0);
+      this.#isExact = false;
       this.#cursor = begins ? (page.prev_cursor ?? this.#cursor) : (page.next_cursor ?? this.#cursor);
       return !begins && page.count === PAGE;
     }

@@ -3,6 +3,9 @@
 //     open:    page at the end ──its newer token──> subscribe: nothing between the two, nothing twice
 //     jump:    page at a position; the subscription goes on and only counts
 //     follow:  what is live waits while the page at the end is fetched, then joins it
+//
+// Who opens, jumps or follows begins another run: pages still on their way for the one before are given up, for they
+// would not join it.
 
 import { mayPass, read } from "../live/api.js";
 import { subscribe, whileNotLive } from "../live/connection.js";
@@ -17,7 +20,7 @@ export class Source {
   #book;
   #subscription = null;
   #waiting = null;
-  #abort = new AbortController();
+  #run = new AbortController(); // pages on their way for the run as it is, or as it is asked to be
   #calm = null;
   #again = 0;
 
@@ -31,18 +34,10 @@ export class Source {
   }
 
   /** The end of the log, and live from there. */
-  async open() {
-    await this.#atEnd();
-    if (this.#abort.signal.aborted || this.#subscription) return;
-    const { job, step, children, level } = this.scope;
-    const request = { topic: job ? `logs:${job}` : "logs:service", level, cursor: this.#newest, limit: PAGE };
-    if (step) request.step = step;
-    if (children) request.children = children;
-    this.#subscription = subscribe(request, (message) => this.#heard(message));
-  }
+  async open() { await this.#atEnd(); }
 
   close() {
-    this.#abort.abort();
+    this.#run.abort();
     clearTimeout(this.#again);
     this.#calm();
     this.#subscription?.close();
@@ -53,10 +48,13 @@ export class Source {
     if (!this.#book.state.attached) await this.#atEnd();
   }
 
-  /** Go to a place: {seq} or {line}; the run begins some lines before it. */
+  /** Go to a place: {seq} or {line}; the run begins some lines before it. Whether it is there now. */
   async jump({ seq, line }, before = 100) {
+    if (!this.#subscription && !(await this.#atEnd())) return false;
     const at = seq !== undefined ? { from_seq: Math.max(1, seq - before) } : { from_line: Math.max(1, line - before) };
-    await this.#page("jump-page", { order: "asc", ...at });
+    const going = this.#beginning("jump-page", { order: "asc", ...at });
+    this.#release();
+    return !!(await going);
   }
 
   /** More before the run. */
@@ -104,27 +102,60 @@ export class Source {
     return { step, children, level, q, include_children: own && job ? "false" : undefined };
   }
 
-  get #newest() { return this.#book.state.anchors.at(-1)?.token; }
-
-  async #atEnd() {
-    this.#waiting = [];
-    const page = await this.#page("end-page", { order: "desc" });
-    if (page || this.#abort.signal.aborted) return;
-    this.#waiting = null;
-    const { trouble } = this.#book.state;
-    if (trouble && mayPass(trouble)) this.#again = setTimeout(() => this.#atEnd(), AGAIN_MS);
+  get #newest() {
+    const { anchors } = this.#book.state;
+    return anchors.reduce((best, anchor) => (anchor.seq >= (best?.seq ?? 0) ? anchor : best), null)?.token;
   }
 
-  async #page(type, more) {
+  async #atEnd() {
+    this.#waiting ??= [];
+    const page = await this.#beginning("end-page", { order: "desc" }, () => {
+      this.#release();
+      if (mayPass(this.#book.state.trouble)) this.#again = setTimeout(() => this.#atEnd(), AGAIN_MS);
+    });
+    if (page && !this.#subscription) this.#listen(page.prev_cursor);
+    return page;
+  }
+
+  /** Live, from the head of the first page on: whoever is told later goes on from what was told before. */
+  #listen(cursor) {
+    const { job, step, children, level } = this.scope;
+    const request = { topic: job ? `logs:${job}` : "logs:service", level, cursor, limit: PAGE };
+    if (step) request.step = step;
+    if (children) request.children = children;
+    this.#subscription = subscribe(request, (message) => this.#heard(message));
+  }
+
+  /** What waited for a page that does not come is only counted. */
+  #release() {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const payload of waiting) this.#book.dispatch({ type: "logs", payload, following: this.following() });
+  }
+
+  /** The first page of another run; of those asked for, the last one counts. */
+  #beginning(type, more, onFailed) {
+    clearTimeout(this.#again);
+    this.#run.abort();
+    this.#run = new AbortController();
+    return this.#page(type, more, onFailed);
+  }
+
+  /** A page; null if there was trouble, or another run was begun meanwhile. */
+  async #page(type, more, onFailed = () => undefined) {
+    const { signal } = this.#run;
     this.#book.dispatch({ type: "asked" });
     try {
-      const page = await read(this.#path, { ...this.#query, limit: PAGE, ...more }, this.#abort.signal);
+      const page = await read(this.#path, { ...this.#query, limit: PAGE, ...more }, signal);
+      if (signal.aborted) return null;
       page.order = more.order;
       this.#book.dispatch({ type, page, waiting: this.#waiting ?? [] });
       if (type === "end-page") this.#waiting = null;
       return page;
     } catch (error) {
-      if (error.name !== "AbortError") this.#book.dispatch({ type: "failed", error });
+      if (signal.aborted) return null;
+      this.#book.dispatch({ type: "failed", error });
+      onFailed();
       return null;
     }
   }

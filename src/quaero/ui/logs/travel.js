@@ -35,7 +35,7 @@ export class Travel {
   }
 
   async #goTo(counter, value, place) {
-    if (!this.#has(counter, value)) await this.source().jump(place);
+    if (!this.#has(counter, value) && !(await this.source().jump(place))) return;
     const { lines } = this.book();
     const index = lines.findIndex((line) => line[counter] >= value);
     if (index < 0) return;
@@ -55,7 +55,7 @@ export class Travel {
 
   /** Go to a position, and mark nothing. */
   async goQuietly(seq) {
-    if (!this.#has("seq", seq)) await this.source().jump({ seq });
+    if (!this.#has("seq", seq) && !(await this.source().jump({ seq }))) return;
     this.scroller.goTo(indexOf(this.book().lines, seq));
     this.moved();
   }
