@@ -71,6 +71,14 @@ def test_where_a_worker_is_the_first_process_another_one_reaps_what_its_jobs_lea
     assert "\n      shareProcessNamespace: true" in worker
 
 
+def test_a_gateway_that_leaves_is_first_forgotten_by_those_who_send_to_it() -> None:
+    manifest = (DEPLOY / "kubernetes" / "quaero.yaml").read_text()
+    [gateway] = [part for part in manifest.split("\n---\n") if 'args: ["serve"' in part]
+    waits, patience = (int(re.search(p, gateway)[1]) for p in (r'\[sleep, "(\d+)"\]', r"GracePeriodSeconds: (\d+)"))  # type: ignore[index]
+
+    assert 2 <= waits <= patience - 5
+
+
 def test_no_value_of_pgbouncers_configuration_is_followed_by_a_comment() -> None:
     """It takes everything behind the sign for the value, and does not start."""
     [text] = re.findall(r"```ini\n(.*?)```", (DEPLOY.parent / "docs/how-to/grow-to-postgresql.md").read_text(), re.S)
