@@ -43,16 +43,18 @@ class Verdict:
 
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
-    """A connection of our own to a store."""
+    """A connection of our own to a store, which sees one moment: workers may be alive and tidy up what they wrote."""
     if is_postgres(url):
         theirs = PostgresConnection(url)
         try:
+            theirs.run("begin isolation level repeatable read read only")
             yield theirs
         finally:
             theirs.close()
     else:
         ours = connect(database_path(url), readonly=True)
         try:
+            ours.run("begin")
             yield ours
         finally:
             ours.handle.close()
