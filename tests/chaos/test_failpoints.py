@@ -6,6 +6,7 @@ what is tested is the way back, not a fault that never ends.
 
 import random
 import socket
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -46,7 +47,7 @@ async def test_everything_recovers_from_a_fault_at(
             sleeper = await post(http, "/api/jobs", {"kind": "nap", "payload": {"seconds": 120}}, idempotent=True)
             sleeper_id = int(str(sleeper["id"]))
             stage.accepted.append(sleeper_id)
-            await stage.begun(sleeper_id)
+            await stage.until(partial(runs, stage, sleeper_id), "its start is recorded")  # or there is nothing to list
             await post(http, f"/api/jobs/{sleeper_id}/cancel", {})
         await stage.quiet()
 
@@ -56,6 +57,11 @@ async def test_everything_recovers_from_a_fault_at(
         assert (await stage.job(sleeper_id)).status == JobStatus.CANCELLED
         assert (await stage.job(talker)).status == JobStatus.COMPLETED
         await all_completed(stage, load)
+
+
+async def runs(stage: Stage, job_id: int) -> bool:
+    """Whether the store knows that a job runs."""
+    return (await stage.job(job_id)).status == JobStatus.RUNNING
 
 
 async def all_completed(stage: Stage, load: Workload) -> None:
