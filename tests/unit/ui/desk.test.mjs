@@ -161,6 +161,18 @@ test("who looks at a tab need not wait for the timers of the hidden one that lea
   assert.equal(opened.length, 2);
 });
 
+test("a desk that closed, for another tab leads now, says and hears nothing more", () => {
+  wire().open();
+  const heard = [states.length, delivered.length];
+  desk.close();
+  wire().say("queue_stats", { pending: 1 });
+  wire().break();
+  pass(60_000);
+
+  assert.deepEqual([states.length, delivered.length], heard);
+  assert.equal(opened.length, 1);
+});
+
 test("a live plane that never came is told apart from one that was lost", () => {
   wire().break();
   pass(3_000);

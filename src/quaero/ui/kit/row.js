@@ -70,7 +70,7 @@ function showName(element, name) {
 function showProgress(parts, job, name) {
   const { tally, progress, error } = job;
   const has = tally.total > 0;
-  const steps = !has && progress && progress.total ? progress : null;
+  const steps = !has && progress?.total && job.status !== "failed" ? progress : null;
   setProperty(parts.bar, "hidden", !has && !steps);
   if (has) showTally(parts.bar, tally);
   else if (steps) showTally(parts.bar, { total: steps.total, completed: steps.current, failed: 0, cancelled: 0, running: 0 });

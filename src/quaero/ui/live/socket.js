@@ -23,7 +23,6 @@ export class Socket {
   #looked = 0;
   #asked = 0; // when a question was put that nothing has answered yet, else 0
   #doubt = false;
-  #closed = false;
 
   /** `onOpen`, `onMessage(message)`, and `onChange` whenever `isLive` may have changed without them. */
   constructor({ onOpen, onMessage, onChange }) {
@@ -53,18 +52,18 @@ export class Socket {
   }
 
   close() {
-    this.#closed = true;
     clearTimeout(this.#retry);
     clearInterval(this.#watch);
     removeEventListener("online", this.#atOnce);
     removeEventListener("offline", this.#cutOff);
     for (const event of ["visibilitychange", "resume"]) document.removeEventListener(event, this.#atOnce);
-    this.#socket?.close();
+    const socket = this.#socket;
+    this.#socket = null; // what it still says is nobody's
+    socket?.close();
   }
 
   #connect() {
     clearTimeout(this.#retry);
-    if (this.#closed) return;
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     this.#socket = socket;
     this.#heard = this.#looked = this.#asked = performance.now();
@@ -93,7 +92,6 @@ export class Socket {
     clearInterval(this.#watch);
     this.#failures += 1;
     this.onChange();
-    if (this.#closed) return;
     const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(this.#failures - 1, 5));
     const wait = 100 + Math.random() * longest;
     this.#due = performance.now() + wait;

@@ -54,6 +54,9 @@ export class Hits {
     }
   }
 
+  /** Look no further: nobody sees it any more. */
+  stop() { this.#abort?.abort(); }
+
   /** Lines that just came. */
   arrived(lines, matches) {
     if (!this.needle || !this.done || this.isCut) return;

@@ -32,11 +32,8 @@ export class Scroller {
     this.#run.append(this.#window);
     element.append(this.#run);
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.observer = new ResizeObserver(() => this.ask());
-    this.observer.observe(element);
+    new ResizeObserver(() => this.ask()).observe(element);
   }
-
-  close() { this.observer.disconnect(); }
 
   get index() { return this.#index; }
   get first() { return this.#rows[0]?.index ?? 0; }

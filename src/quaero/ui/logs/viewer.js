@@ -6,6 +6,7 @@
 
 import { h, setAttribute, setProperty, setText } from "../kit/dom.js";
 import { count, plural } from "../kit/format.js";
+import { keepHere, kept } from "../kit/kept.js";
 import { createStore } from "../kit/store.js";
 import { button } from "../kit/control.js";
 import { TERMINAL } from "../kit/status.js";
@@ -25,8 +26,8 @@ import { Travel, shareOf } from "./travel.js";
 
 const NEAR = 60; // lines from an end of the run at which more is fetched
 
-const chosen = (name, usual) => localStorage.getItem(`quaero.log.${name}`) ?? usual;
-const choose = (name, value) => localStorage.setItem(`quaero.log.${name}`, value);
+const chosen = (name, usual) => kept(`quaero.log.${name}`) ?? usual;
+const choose = (name, value) => keepHere(`quaero.log.${name}`, value);
 
 /** Whether lines of several jobs stand side by side, so that each must say where it is from. Looks at both ends only. */
 function severalJobs(lines) {
@@ -68,6 +69,7 @@ class QLog extends HTMLElement {
   disconnectedCallback() {
     this.#stopStanding?.();
     this.#forgetKeys?.();
+    this.#hits?.stop();
     this.#end();
   }
 
