@@ -11,7 +11,12 @@ from quaero.domain.entries import Level
 from quaero.domain.outcome import backoff
 from quaero.storage.port import Ledger, Note
 
+Subscription = tuple[str, str]
+"""The name of an event, and that of a subscriber."""
+
 MOST_ATTEMPTS = 20
+FORGOTTEN_AFTER = 7 * 86_400_000_000  # microseconds in which no worker said that it has a subscriber
+MOST_FORGOTTEN = 5_000  # events in one call
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -36,6 +41,36 @@ select id, subscriber, root_id, event, attempts from delivery where owner is nul
     select id from delivery where subscriber = ? and root_id = tree.root_id order by id limit 1)
   where first.owner is null and first.due_at <= ? limit ?)
 order by id"""
+
+
+# from one name to the next by the index, as there may be many events for each
+_UNKNOWN = """
+with recursive named(subscriber) as (
+  select min(subscriber) from delivery
+  union all select (select min(subscriber) from delivery where subscriber > named.subscriber)
+  from named where named.subscriber is not null)
+select subscriber from named where subscriber is not null and subscriber not in (select name from subscriber)"""
+
+
+def stay_subscribed(ledger: Ledger, subscriptions: Sequence[Subscription]) -> None:
+    """A worker has these subscribers: what happens from now on is kept for them."""
+    for event, name in sorted(subscriptions):
+        ledger.run(
+            "insert into subscriber(name, event, seen_at)"
+            " values(?, ?, ?)"
+            " on conflict(name, event) do update set seen_at = excluded.seen_at",
+            (name, event, ledger.now),
+        )
+
+
+def forget_subscribers(ledger: Ledger) -> None:
+    """Let go of subscribers that were renamed or removed, and of what was kept for them, a part of it at each call."""
+    ledger.run("delete from subscriber where seen_at < ?", (ledger.now - FORGOTTEN_AFTER,))
+    for (name,) in ledger.rows(_UNKNOWN):
+        ledger.run(
+            "delete from delivery where id in (select id from delivery where subscriber = ? limit ?)",
+            (name, MOST_FORGOTTEN),
+        )
 
 
 def take_deliveries(ledger: Ledger, worker_id: int, subscribers: Sequence[str], limit: int) -> list[Delivery]:

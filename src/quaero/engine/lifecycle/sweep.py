@@ -9,6 +9,7 @@ from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
 from quaero.domain.status import WORDS, JobStatus
 from quaero.engine.lifecycle.closing import close, finish
+from quaero.engine.lifecycle.deliveries import forget_subscribers
 from quaero.engine.lifecycle.moves import ALL, STOP
 from quaero.engine.lifecycle.removal import forget_limits
 from quaero.storage.port import Ledger, Note
@@ -91,7 +92,7 @@ def _sealed_and_done(ledger: Ledger, limit: int) -> list[int]:
 
 
 def trim_small(ledger: Ledger) -> None:
-    """Forget what is only of passing use: counts behind the queue's history, idempotency keys, processes long gone."""
+    """Forget what is only of passing use: counts behind the queue's history, keys, whoever is long gone."""
     day = 86_400_000_000
     for table in ("throughput", "latency"):
         ledger.run(f"delete from {table} where second < ?", (ledger.now // 1_000_000 - PACE_KEPT_SECONDS,))
@@ -99,6 +100,7 @@ def trim_small(ledger: Ledger) -> None:
     ledger.run("delete from worker where state = 'gone' and lease_until < ?", (ledger.now - day,))
     _trim_limits(ledger)
     _fold_counters(ledger)
+    forget_subscribers(ledger)
 
 
 def _fold_counters(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from quaero.domain.facts import ErrorInfo
 from quaero.domain.job import Job
 from quaero.domain.status import JobStatus
 from quaero.engine.lifecycle.cancel import give_back
-from quaero.engine.lifecycle.deliveries import release_deliveries
+from quaero.engine.lifecycle.deliveries import Subscription, release_deliveries, stay_subscribed
 from quaero.engine.lifecycle.record import fail
 from quaero.engine.protocol import KindInfo
 from quaero.storage.port import Ledger, Note, WorkerRow
@@ -31,7 +31,7 @@ def announce(
     ledger: Ledger,
     worker_id: int | None,
     kinds: Sequence[KindInfo],
-    subscriptions: Sequence[tuple[str, str]] = (),
+    subscriptions: Sequence[Subscription] = (),
     default_attempts: int = 3,
 ) -> None:
     """Make kinds known to the store, with the defaults of their jobs and the schema of their payload."""
@@ -51,13 +51,7 @@ def announce(
                 ledger.now,
             ),
         )
-    for event, name in sorted(subscriptions):
-        ledger.run(
-            "insert into subscriber(name, event, seen_at)"
-            " values(?, ?, ?)"
-            " on conflict(name, event) do update set seen_at = excluded.seen_at",
-            (name, event, ledger.now),
-        )
+    stay_subscribed(ledger, subscriptions)
     if worker_id is not None:
         names = msgspec.json.encode([info.kind for info in kinds]).decode()
         ledger.run("update worker set kinds = ? where id = ?", (names, worker_id))

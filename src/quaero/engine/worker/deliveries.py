@@ -4,13 +4,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
 from quaero.domain.errors import StoreUnavailable
-from quaero.engine.lifecycle.deliveries import Delivery, settle_delivery, take_deliveries
+from quaero.engine.lifecycle.deliveries import (
+    Delivery,
+    Subscription,
+    settle_delivery,
+    stay_subscribed,
+    take_deliveries,
+)
 from quaero.engine.protocol import Deliver, Delivered
 from quaero.engine.worker.link import Link
 from quaero.engine.worker.pool import Pool
@@ -22,6 +28,7 @@ log = logging.getLogger("quaero.deliveries")
 
 AT_ONCE = 64
 LOOK_SECONDS = 1.0
+SAID_EVERY = 3_600.0  # seconds
 ANSWER_SECONDS = 60.0
 _TOO_LATE = f"no answer within {ANSWER_SECONDS:g} s"
 
@@ -34,7 +41,8 @@ class Deliveries:
         self._pool = pool
         self._answers: dict[int, asyncio.Future[str | None]] = {}
         self._ring = asyncio.Event()
-        self.subscribers: tuple[str, ...] = ()
+        self._said_at = time.monotonic()
+        self.subscriptions: Sequence[Subscription] = ()
         self.worker_id = 0
 
     def ring(self) -> None:
@@ -51,13 +59,22 @@ class Deliveries:
         """Look for due events, now and then and after every ring."""
         while True:
             taken = 0
-            if self.subscribers and await self._is_any_there() and self._pool.for_events() is not None:
-                batch = await self._patiently(take_deliveries, self.worker_id, self.subscribers, AT_ONCE)
+            await self._stay_subscribed()
+            if self.subscriptions and await self._is_any_there() and self._pool.for_events() is not None:
+                names = tuple({name for _, name in self.subscriptions})
+                batch = await self._patiently(take_deliveries, self.worker_id, names, AT_ONCE)
                 await asyncio.gather(*map(self._carry_one, batch))
                 taken = len(batch)
             if not taken:
                 await self._a_ring()
             self._ring.clear()
+
+    async def _stay_subscribed(self) -> None:
+        """Those of whom nobody says that they are there are forgotten after a week; the start has said it once."""
+        now = time.monotonic()
+        if self.subscriptions and now >= self._said_at + SAID_EVERY:
+            self._said_at = now
+            await self._patiently(stay_subscribed, self.subscriptions)
 
     async def _a_ring(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -278,7 +278,7 @@ class Worker:
         self._hungry = True
         if not self._is_known:
             self._is_known = True
-            self._deliveries.subscribers = tuple({name for _, name in ready.subscriptions})
+            self._deliveries.subscriptions = ready.subscriptions
             task = asyncio.get_running_loop().create_task(self._announce(ready))
             task.add_done_callback(self._helper_done)
         self._deliveries.ring()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quaero.engine.lifecycle import workers
-from quaero.engine.lifecycle.deliveries import settle_delivery, take_deliveries
+from quaero.engine.lifecycle import sweep, workers
+from quaero.engine.lifecycle.deliveries import settle_delivery, stay_subscribed, take_deliveries
 from quaero.storage.port import Ledger
 from quaero.testing import Bench, Hand
 
@@ -47,3 +47,25 @@ async def test_events_of_a_subscriber_nobody_serves_do_not_hold_up_the_others(be
     taken = await bench.store.write(take_deliveries, bench.hand.worker_id, ("shop.told",), 64)
 
     assert [delivery.root_id for delivery in taken] == [root_id]
+
+
+async def test_a_subscriber_no_worker_has_had_for_a_week_is_forgotten_with_what_waits_for_it(bench: Bench) -> None:
+    """Or each change of a job would be kept for a function that was renamed, and go the long way for it."""
+    await subscribed(bench, "shop.told", "shop.renamed")
+    await bench.root()
+    await bench.finish()
+    here = [("JobCompleted", "shop.told")]
+    names = "select name from subscriber union all select subscriber from delivery order by 1"
+
+    bench.clock.move(6 * 86_400)
+    await bench.store.write(stay_subscribed, here)
+    await bench.store.write(sweep.trim_small)
+    everything = await bench.store.rows(names)
+    bench.clock.move(2 * 86_400)
+    await bench.store.write(sweep.trim_small)
+    rest = await bench.store.rows(names)
+
+    assert everything == [("shop.renamed",)] * 2 + [("shop.told",)] * 2
+    assert rest == [("shop.told",)] * 2
+    await bench.store.write(stay_subscribed, [("JobCompleted", "shop.renamed")])  # its worker was just slow
+    assert len(await bench.store.rows("select 1 from subscriber")) == 2
