@@ -102,38 +102,32 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(call install,requirements/bench.txt)
 	@touch $@
 
-# Celery is measured with Redis from the system. As root it is installed; without it its lines say "not measured".
+# $(call from_system,PROGRAMS,PACKAGE,WHO): unless one of the programs is there, root installs the package (never as a
+# service that is used). Anyone else is told that WHO need it; with no WHO it can be done without.
+from_system = if ! PATH="$$PATH:/usr/sbin:/sbin" command -v $(1) >/dev/null; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(2) ..."; apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2) >/dev/null; \
+	else $(if $(3),echo "$(3) need $(firstword $(1)) (Debian: apt install $(2))." >&2; exit 1,true); fi; fi
+
+# Celery is measured with Redis; without it its lines say "not measured".
 .PHONY: redis
 redis:
-	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing Redis ..."; apt-get update -qq; \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server >/dev/null; fi
+	@$(call from_system,redis-server,redis-server)
 
 # Chaos runs once through PgBouncer, and between hosts that are network namespaces, which only root makes with `ip`.
-# As root what is missing is installed (never as a service that is used); anyone else is told how.
 .PHONY: hosts
 hosts:
-	@for wanted in pgbouncer:pgbouncer ip:iproute2; do program=$${wanted%:*} package=$${wanted#*:}; \
-		if ! PATH="$$PATH:/usr/sbin:/sbin" command -v $$program >/dev/null; then \
-			if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-				echo "installing $$package ..."; apt-get update -qq; \
-				DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$package >/dev/null; \
-			else echo "The chaos tests need $$program (Debian: apt install $$package)." >&2; exit 1; fi; fi; done
+	@$(call from_system,pgbouncer,pgbouncer,The chaos tests)
+	@$(call from_system,ip,iproute2,The chaos tests)
 
 # Public clients read our streams in tests: curl, and libraries that npm fetches by the lock in tests/clients.
 .PHONY: clients
 clients:
-	@for program in npm curl; do if ! command -v $$program >/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing $$program ..."; apt-get update -qq; \
-			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$program >/dev/null; \
-		else echo "The tests of public clients need $$program (Debian: apt install $$program)." >&2; exit 1; fi; fi; done
+	@$(call from_system,npm,npm,The tests of public clients)
+	@$(call from_system,curl,curl,The tests of public clients)
 
-# Browser tests drive the system's Chromium. As root it is installed; anyone else is told how.
+# Browser tests drive the system's Chromium.
 .PHONY: browser
 browser:
-	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing Chromium ..."; apt-get update -qq; \
-			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
-		else echo "The browser tests need Chromium (Debian: apt install chromium)." >&2; exit 1; fi; fi
+	@$(call from_system,chromium chromium-browser google-chrome,chromium,The browser tests)
