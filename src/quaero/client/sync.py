@@ -46,6 +46,7 @@ class Client:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._client = AsyncClient(where, token=token, tls=tls)
+        self._reading: set[Callable[[], Coroutine[Any, Any, None]]] = set()  # each ends a list or log that is read
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="quaero-client", daemon=True)
         self._thread.start()
@@ -62,6 +63,9 @@ class Client:
         """Let go of connections, or of the store."""
         if self._loop.is_closed():
             return
+        for leave in self._reading:
+            self._run(leave())
+        self._reading.clear()
         self._run(self._client.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -123,17 +127,28 @@ class Client:
             raise
 
     def _each(self, source: AsyncIterator[T]) -> Iterator[T]:
+        stepping: asyncio.Task[Any] | None = None
+
         async def step() -> Any:
+            nonlocal stepping
+            stepping = asyncio.current_task()
             return await anext(source, _END)
 
         async def leave() -> None:
+            if stepping is not None and not stepping.done():  # ctrl-C came while it was waited for
+                if not stepping.cancelling():  # twice would interrupt what it does to end
+                    stepping.cancel()
+                await asyncio.wait({stepping})
             await source.aclose()  # type: ignore[attr-defined]
 
+        self._reading.add(leave)
         try:
             while (found := self._run(step())) is not _END:
                 yield found
         finally:
-            self._run(leave())
+            if leave in self._reading:  # else the client was closed, and it with it
+                self._reading.remove(leave)
+                self._run(leave())
 
 
 class Followed:

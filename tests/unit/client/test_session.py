@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.unit.cli.conftest import a_hand
 from tests.unit.client.conftest import served
 
 import quaero
@@ -316,6 +319,56 @@ def test_the_synchronous_face_works_on_a_store_without_any_loop(url: str) -> Non
         assert client.job(job.id).status == "pending"
         with pytest.raises(NotFound):
             client.job(999)
+
+
+def test_ctrl_c_while_the_synchronous_face_waits_ends_what_it_waits_for_and_is_ctrl_c(url: str) -> None:
+    left = []
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            for _ in range(9):
+                await asyncio.sleep(0)
+            left.append("whole")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in a shell's background
+    try:
+        with Client(url) as client:
+            with pytest.raises(KeyboardInterrupt):
+                list(client._each(endless()))
+            assert left == ["whole"]
+            assert client.stats()["pending"] == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_was_not_read_to_its_end_is_no_trouble_when_the_client_has_gone(
+    url: str, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", trouble.append)
+
+    async def prepare() -> int:
+        async with SqlStore.open(url) as store:
+            hand = await a_hand(store)
+            root = await hand.submit()
+            (job,) = await hand.take()
+            await hand.begin(job, "a line")
+            return root
+
+    root = asyncio.run(prepare())
+    with Client(url) as client:
+        jobs, log = client.jobs(), client.follow(root).pages()
+        assert next(jobs).id == str(root)
+        assert next(log)
+    del jobs, log
+    gc.collect()
+
+    assert not trouble
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
 
 
 async def test_a_store_that_is_not_there_is_made(url: str) -> None:
