@@ -60,7 +60,7 @@ class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
     """What an action would touch: jobs that match, how many of them it can act on, and the jobs below those.
 
     The counts go up to 10,000 matching jobs; `is_lower_bound` says that there are more. Neighbouring `children` are
-    counted whole if nothing but a status is asked of them.
+    counted whole if nothing but a status is asked of them. `is_below_lower_bound`: there may be more below.
     """
 
     action: str
@@ -69,6 +69,7 @@ class BulkPreview(msgspec.Struct, frozen=True, kw_only=True):
     by_status: WireTally
     actionable: int
     below: WireTally
+    is_below_lower_bound: bool
 
 
 class BulkAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,4 +159,5 @@ def _preview(body: BulkRequest, found: Breakdown) -> BulkPreview:
         by_status=wire_tally(found.counts),
         actionable=sum(found.counts[status] for status in acts_on),
         below=wire_tally(Tally(*map(sum, zip(*below, strict=True))) if below else Tally()),
+        is_below_lower_bound=found.is_below_lower_bound,
     )

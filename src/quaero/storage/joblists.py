@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from quaero.domain.job import Job
 from quaero.domain.status import PENDING, RUNNING, STATUSES, WAITING
 from quaero.domain.tally import Tally
-from quaero.storage.connection import Connection
+from quaero.storage.connection import Connection, Row
 from quaero.storage.port import Breakdown, JobFilter, JobPage, Matches
 from quaero.storage.reads import FULL_SQL, jobs_by_id, seen, to_job
 
@@ -20,6 +20,7 @@ COUNT_LIMIT = 10_000
 REACH = 100_000
 NEAR = 1_000
 EVERY = 1 << 62
+_UNCOUNTED = "(case when is_branch = 1 and is_step = 0 and parent_id is not null then 1 else 0 end)"
 
 
 class _Sql(NamedTuple):
@@ -161,7 +162,10 @@ def matching(db: Connection, where: JobFilter, after: int, upto: int, limit: int
 
 
 def breakdown(db: Connection, where: JobFilter) -> Breakdown:
-    """How many match, by status, with what is below them; up to a bound, except for a range of children."""
+    """How many match, by status, with what is below them; up to a bound, except for a range of children.
+
+    Roots and steps have counts of all that is below them; what is below others is walked, as far as `REACH`.
+    """
     if where.is_range:
         condition = _base(db, where).also(_rest(db, where)).also(_kept(where)).also(_between(where))
         edge, most = None, EVERY
@@ -171,18 +175,40 @@ def breakdown(db: Connection, where: JobFilter) -> Breakdown:
     words = ", ".join(f"b_{status.word}" for status in STATUSES)
     sums = ", ".join(f"coalesce(sum(b_{status.word}), 0)" for status in STATUSES)
     rows = db.rows(
-        f"select status, count(*), {sums} from"
-        f" (select job.status as status, {words} from job where {condition.text} limit ?) part"
+        f"select status, count(*), sum({_UNCOUNTED}), {sums} from"
+        f" (select status, is_branch, is_step, parent_id, {words} from job where {condition.text} limit ?) part"
         " group by status",
         (*condition.params, most + 1),
     )
     counts = [0] * len(STATUSES)
-    below: dict[int, Tally] = {}
-    for status, n, *sums_below in rows:
+    below: dict[int, list[int]] = {}
+    uncounted = 0
+    for status, n, n_uncounted, *sums_below in rows:
         counts[status] = n
-        below[status] = Tally(*map(int, sums_below))
-    is_bound = sum(counts) > most or edge is not None
-    return Breakdown(Tally(*counts), below, is_bound)
+        uncounted += n_uncounted
+        below[status] = [int(n_below) for n_below in sums_below]
+    is_bound = is_below_bound = sum(counts) > most or edge is not None
+    if uncounted:
+        walked = _walked_below(db, condition, most + 1)
+        is_below_bound = is_bound or sum(n for _, _, n in walked) >= REACH
+        for status, status_below, n in walked:
+            below[status][status_below] += n
+    return Breakdown(
+        Tally(*counts), {status: Tally(*tally) for status, tally in below.items()}, is_bound, is_below_bound
+    )
+
+
+def _walked_below(db: Connection, condition: _Sql, most: int) -> list[Row]:
+    """What is below the jobs of a condition that have no count of it: (their status, its status, how many)."""
+    return db.rows(
+        "with recursive below(id, top, status) as (select id, status, -1 from"
+        f" (select id, status, is_branch, is_step, parent_id from job where {condition.text} limit ?) part"
+        f" where {_UNCOUNTED} = 1"
+        " union all select job.id, below.top, job.status from below join job on job.parent_id = below.id)"
+        " select top, status, count(*) from (select top, status from below where status >= 0 limit ?) reached"
+        " group by top, status",
+        (*condition.params, most, REACH),
+    )
 
 
 def longest(db: Connection, where: JobFilter, limit: int, now: int) -> list[Job]:

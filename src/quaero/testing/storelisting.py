@@ -164,6 +164,30 @@ class StoreListing(StoreTests):
         assert counted.below[JobStatus.RUNNING] == Tally(pending=3)
         assert not counted.is_lower_bound
 
+    async def test_what_is_below_children_that_spawned_is_counted_at_any_depth(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only roots and steps have a tally of it, yet it goes with them; a count that was cut short says so."""
+        parent, children = await bench.family(3)
+        top, other = await bench.hand.take(2, root_id=parent.id)
+        await bench.hand.begin(top, other)
+        await bench.hand.spawn(top, [a_child(payload={"n": n}) for n in range(3)])
+        [_, deep, _] = await bench.hand.take(3, root_id=parent.id)
+        await bench.hand.begin(deep)
+        await bench.hand.spawn(deep, [a_child(payload={"deep": n}) for n in range(2)])
+        await bench.hand.end(top)
+        where = JobFilter(parent_id=parent.id, children=(children[0], children[-1]))
+        whole = await bench.store.breakdown(where)
+        monkeypatch.setattr("quaero.storage.joblists.REACH", 3)
+        part = await bench.store.breakdown(where)
+
+        assert whole.counts == Tally(pending=1, running=1, waiting=1)
+        tallies = {status: tally for status, tally in whole.below.items() if tally.total}
+        assert tallies == {int(JobStatus.WAITING): Tally(pending=4, running=1)}
+        assert not whole.is_below_lower_bound
+        assert (part.below[JobStatus.WAITING].total, part.is_below_lower_bound) == (3, True)
+        assert (part.counts, part.is_lower_bound) == (whole.counts, False)
+
     async def test_a_range_of_children_is_counted_whole_however_long(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -58,6 +58,22 @@ async def test_neighbouring_children_are_told_exactly_and_acted_on(
     assert done["matching"] == 2
 
 
+async def test_a_preview_of_children_tells_what_is_below_them(
+    client: httpx2.AsyncClient, submit: Submit, worker: Worker
+) -> None:
+    await submit("parent")
+    [parent] = await worker.take()
+    await worker.tell(Spawned(parent.id, parent.epoch, 0, [Child("parent", b"{}") for _ in range(2)]))
+    [first, second] = await worker.take(2)
+    await worker.tell(Spawned(first.id, first.epoch, 0, [Child("fetch", b"{}") for _ in range(4)]))
+    chosen = {"parent_id": str(parent.id), "children": f"{first.id}..{second.id}"}
+
+    told = await bulk(client, "cancel", 200, filter=chosen, preview=True)
+
+    assert (told["matching"], told["actionable"], told["below"]["pending"]) == (2, 2, 4)
+    assert not told["is_below_lower_bound"]
+
+
 async def test_an_accepted_bulk_is_a_job_like_any_other(client: httpx2.AsyncClient, submit: Submit) -> None:
     job = await submit()
 

@@ -134,6 +134,14 @@ test("a preview says what is touched, what goes with it, and what stays", () => 
   assert.deepEqual(lines, ["3 jobs are touched, of 5 chosen", "7 open jobs below are cancelled with them", "2 stay as they are: already ended"]);
 });
 
+test("a preview that did not count all that is below says so", () => {
+  const tally = { total: 0, pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+
+  const lines = previewLines("cancel", { matching: 1, is_lower_bound: false, is_below_lower_bound: true, actionable: 1, by_status: tally, below: { ...tally, total: 9, pending: 9 } });
+
+  assert.deepEqual(lines, ["1 job is touched, of 1 chosen", "at least 9 open jobs below are cancelled with it"]);
+});
+
 test("a new root is told once, however often it changes", () => {
   const state = after({ type: "created", ids: ["7"] }, { type: "created", ids: ["7", "8"] });
 

@@ -59,7 +59,7 @@ class Store(Protocol):
     async def breakdown(self, where: JobFilter) -> Breakdown:
         """How many jobs match, by status, with what is below them; counted up to a bound.
 
-        A range of children (`JobFilter.is_range`) is counted whole.
+        A range of children (`JobFilter.is_range`) is counted whole, what is below them up to a bound.
         """
 
     async def steps(self, root_id: int) -> list[Job]:

@@ -84,11 +84,15 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Jobs that match a filter by status, and for each of these statuses what is below them, steps excluded."""
+    """Jobs that match a filter by status, and for each of these statuses what is below them, steps excluded.
+
+    There may be more that match, or more below, than were counted.
+    """
 
     counts: Tally
     below: dict[int, Tally]
     is_lower_bound: bool
+    is_below_lower_bound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
