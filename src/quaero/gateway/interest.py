@@ -10,6 +10,7 @@ only grow, so reading twice does no harm.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Protocol
@@ -23,6 +24,7 @@ from quaero.domain.job import Job
 from quaero.domain.wirestate import wire_row
 from quaero.domain.wiretree import WireEta
 from quaero.gateway.lookout import Lookout, Moved
+from quaero.gateway.turns import TURN_SECONDS
 from quaero.storage.port import Mark, Store
 
 SWEEP_SECONDS = 0.75  # progress moves a row and no journal: open rows are looked at this often
@@ -182,9 +184,13 @@ class Interest:
         newer = [mark.id for mark in marks if mark.version > known.get(mark.id, mark.version)]
         jobs = await self._store.jobs_by_id(newer) if newer else []
         await self._learn_names(jobs)
+        began = time.perf_counter()
         for job in jobs:
             if job.id in self._rows:
                 self._row_of(job)
+            if time.perf_counter() - began > TURN_SECONDS:
+                await asyncio.sleep(0)  # a row may have a thousand watchers: let others have their turn
+                began = time.perf_counter()
         lost = known.keys() - {mark.id for mark in marks} | (set(newer) - {job.id for job in jobs})
         lost.update(row.job.id for row in self.rows(ids) if self._trees[row.job.root_id].is_gone)
         for row in list(self.rows(lost)):

@@ -33,7 +33,7 @@ class JobSubscription(RowSubscription):
         rows = await self.take([job, *steps])
         parts = self._parts(rows)
         if self.ask.errors:
-            parts["errors"] = await self._errors(job.root_id)
+            parts["errors"] = await self._errors(job)
         return self.rows_messages(rows, [], full=True, **parts)
 
     def moved(self, row: Row, before: Job | None) -> None:
@@ -49,11 +49,11 @@ class JobSubscription(RowSubscription):
             parts = self._parts(self.plane.interest.rows(job_id for kind, job_id in keys if kind == ROW))
         if any(kind == ERRORS for kind, _ in keys):
             job = self.about(self._job_id)
-            parts["errors"] = await self._errors(job.root_id) if job is not None else "[]"
+            parts["errors"] = await self._errors(job) if job is not None else "[]"
         return [], parts
 
-    async def _errors(self, root_id: int) -> str:
-        return json_of([failure_group(group) for group in (await self.plane.store.errors(root_id))[:MOST_GROUPS]])
+    async def _errors(self, job: Job) -> str:
+        return json_of([failure_group(group) for group in (await self.plane.errors(job))[:MOST_GROUPS]])
 
     def _parts(self, rows: Iterable[Row]) -> dict[str, str]:
         """The tree's head as of these rows, and the steps among them as the tree view tells them."""

@@ -55,10 +55,10 @@ class Lifecycle(Subscription):
             self._wait(CREATED, row, urgent=False)
         if not (is_new and job.status == PENDING):
             self.moved(row, before)
-        if job.definition is None:
-            return
         if job.is_terminal:
             self._ended[job.id] = None
+        if job.definition is None:
+            return
         if job.id not in self._steps and (is_new or not job.is_terminal):
             self._miss_steps(job.id, is_new)
 
@@ -127,7 +127,7 @@ class Lifecycle(Subscription):
     async def _watch_steps(self, roots: Mapping[int, bool]) -> None:
         """Watch the steps of these trees. What became of those of a new tree until now is told."""
         for root_id, is_new in roots.items():
-            steps = await self.plane.store.steps(root_id)
+            steps = await self.plane.steps(root_id)
             await self.plane.interest.watch(self, steps)
             self._missing.pop(root_id, None)
             self._steps[root_id] = [step.id for step in steps]

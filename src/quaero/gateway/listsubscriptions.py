@@ -93,7 +93,7 @@ class RootsSubscription(ListSubscription):
 
     def __init__(self, plane: StatePlane, outlet: Outlet, ask: Subscribe, style: Style | None) -> None:
         super().__init__(plane, outlet, ask, style, JobFilter(roots=True))
-        self._arrived: dict[int, None] = {}
+        self._arrived: dict[int, Row] = {}
 
     async def open(self) -> list[str]:
         """Follow all roots, then read the page: what arrives in between is told twice and does no harm."""
@@ -104,7 +104,7 @@ class RootsSubscription(ListSubscription):
         """A root that is not shown may have come to match."""
         job = row.job
         if job.id not in self.shown and self.takes_new and (is_new or self.where.statuses) and matches(self.where, job):
-            self._arrived[job.id] = None
+            self._arrived[job.id] = row
             if len(self._arrived) > MOST_SHOWN:
                 del self._arrived[next(iter(self._arrived))]
             self.outlet.due(self, CREATED, 0)
@@ -113,8 +113,8 @@ class RootsSubscription(ListSubscription):
         """Roots that came to match."""
         if not any(kind == CREATED for kind, _ in keys):
             return [], {}
-        arrived = list(self._arrived)
-        jobs = [job for job in await self.plane.store.jobs_by_id(sorted(arrived)) if matches(self.where, job)]
+        arrived = sorted(self._arrived)
+        jobs = [job for job in (self._arrived[root_id].job for root_id in arrived) if matches(self.where, job)]
         self.make_room(len(jobs))
         rows = await self.take(jobs)
         for job_id in arrived:
@@ -159,11 +159,17 @@ class ChildrenSubscription(ListSubscription):
         if not any(kind == PAGE for kind, _ in keys):
             return [], {}
         started = self.plane.clock.monotonic()
-        page = await self.read_page()
+        page = await self._page()
         self._page_cost = self.plane.clock.monotonic() - started
         jobs = [job for job in page.jobs if job.id not in self.shown]
         self.make_room(len(jobs))
         return await self.take(jobs), self.totals(page)
+
+    async def _page(self) -> JobPage:
+        parent = self.about(self._parent_id)
+        if parent is None:
+            return await self.read_page()
+        return await self.plane.page(self.where, self.size, list_position(self.ask.cursor), parent)
 
     def close(self) -> None:
         """Watch nothing any more."""

@@ -54,15 +54,13 @@ class Lookout:
     async def run(self) -> None:
         """Look for as long as anybody watches; ends when cancelled."""
         while True:
-            if self._is_other:
-                self._is_other = False
-                self._bell.heed(list(self._watchers), False)
-            if not self._watchers:
-                self._wanted.clear()
-                await self._wanted.wait()
-                continue
             began = self._clock.monotonic()
             try:
+                self._tell_bell()
+                if not self._watchers:
+                    self._wanted.clear()
+                    await self._wanted.wait()
+                    continue
                 await self._look()
             except StoreUnavailable as error:
                 log.warning("viewers wait: %s", error)
@@ -72,6 +70,11 @@ class Lookout:
             rest = began + LOOK_EVERY - self._clock.monotonic()
             if rest > 0:
                 await self._clock.sleep(rest)
+
+    def _tell_bell(self) -> None:
+        if self._is_other:
+            self._bell.heed(list(self._watchers), False)
+            self._is_other = False
 
     async def _look(self) -> None:
         ids = list(self._watchers)

@@ -10,6 +10,7 @@ from quaero.clock import Clock
 from quaero.domain.errors import QuaeroError
 from quaero.domain.wire import rfc3339
 from quaero.gateway.queue import QueueStats, queue_stats
+from quaero.gateway.remembered import Remembered
 from quaero.storage.port import Store
 
 LOOK_SECONDS = 0.5
@@ -42,6 +43,7 @@ class QueueState:
         self._stats: QueueStats | None = None
         self._text = ""
         self._version = 0
+        self._looks = Remembered[None, None](clock, LOOK_SECONDS)
 
     def watch(self, watcher: QueueWatcher) -> None:
         """Tell it of changes from now on."""
@@ -53,8 +55,8 @@ class QueueState:
         self._watchers.discard(watcher)
 
     async def read(self) -> str:
-        """The counts as they stand now, as JSON."""
-        await self.look()
+        """The counts as they stand, or stood a moment ago, as JSON: many come at once after a restart."""
+        await self._looks.get(None, self.look)
         return self._text
 
     @property

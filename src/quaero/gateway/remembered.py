@@ -24,7 +24,15 @@ class Remembered(Generic[K, V]):
         now = self._clock.monotonic()
         known = self._found.get(key)
         if known is None or now - known[0] >= self._seconds or (known[1].done() and known[1].exception()):
-            if len(self._found) >= MOST:
-                self._found.clear()
+            self._found.pop(key, None)
+            self._let_go(now)
             known = self._found[key] = now, asyncio.ensure_future(find())
         return await asyncio.shield(known[1])
+
+    def _let_go(self, now: float) -> None:
+        """Drop what nobody will be given any more, oldest first."""
+        while self._found:
+            key = next(iter(self._found))
+            if now - self._found[key][0] < self._seconds and len(self._found) < MOST:
+                return
+            del self._found[key]

@@ -11,19 +11,22 @@ from contextlib import suppress
 
 from quaero.clock import Clock
 from quaero.domain.errors import QuaeroError
+from quaero.domain.job import Job
 from quaero.domain.messages import DEFAULT_TYPES
 from quaero.gateway.feed import Feed
 from quaero.gateway.interest import SWEEP_SECONDS, Interest
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.mapcolours import Colours
 from quaero.gateway.queuestate import QueueState
+from quaero.gateway.remembered import Remembered
 from quaero.gateway.roots import Roots
 from quaero.settings import WebSocket
-from quaero.storage.port import Store
+from quaero.storage.port import ErrorGroup, JobFilter, JobPage, Store
 
 LEAST_SECONDS = 0.05  # between two looks, however much moves
 SHARE = 8  # a look that took long is followed by a pause this many times as long
 MOST_SECONDS = 1.0
+SHARED_SECONDS = 2.0  # for which what was read as of a version is given out again
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,9 @@ class StatePlane:
         self.roots = Roots(store, clock)
         self.queue = QueueState(store, clock)
         self.colours = Colours(store, clock)
+        self._pages = Remembered[tuple[JobFilter, int, int | None, int], JobPage](clock, SHARED_SECONDS)
+        self._errors = Remembered[tuple[int, int], list[ErrorGroup]](clock, SHARED_SECONDS)
+        self._steps = Remembered[int, list[Job]](clock, SHARED_SECONDS)
         self._intervals: Mapping[str, float] = {k: v / 1e6 for k, v in settings.throttle_intervals.items()}
         self._usual = settings.time_threshold / 1e6
         self.allowed = frozenset(settings.allowed_events or DEFAULT_TYPES)
@@ -47,6 +53,22 @@ class StatePlane:
     def interval(self, kind: str, usual: float | None = None) -> float:
         """Seconds between two messages of this type about one thing."""
         return self._intervals.get(kind, self._usual if usual is None else usual)
+
+    # --- read once for all whose rows have just moved: whoever knows the same version of a row gets the same
+
+    async def page(self, where: JobFilter, size: int, after: int | None, as_of: Job) -> JobPage:
+        """A page of the children of a job, at least as new as what is known of that job."""
+        return await self._pages.get(
+            (where, size, after, as_of.version), lambda: self.store.jobs(where, limit=size, after=after)
+        )
+
+    async def errors(self, as_of: Job) -> list[ErrorGroup]:
+        """What failed in the tree of a job, at least as new as what is known of that job."""
+        return await self._errors.get((as_of.id, as_of.version), lambda: self.store.errors(as_of.root_id))
+
+    async def steps(self, root_id: int) -> list[Job]:
+        """The steps of a tree, which are the same from its beginning; their states may be a moment old."""
+        return await self._steps.get(root_id, lambda: self.store.steps(root_id))
 
     async def run(self) -> None:
         """Look until cancelled."""

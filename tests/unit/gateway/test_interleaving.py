@@ -6,9 +6,10 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +19,16 @@ from tests.unit.gateway.watching import Watched
 from quaero.domain.errors import StoreUnavailable
 from quaero.domain.facts import How
 from quaero.domain.job import Job
+from quaero.doorbell.port import Silence
 from quaero.engine.lifecycle.retry import delete
-from quaero.gateway import channel, kin
+from quaero.gateway import channel, interest, kin, view
 from quaero.gateway.connection import Connection
+from quaero.gateway.interest import Interest
 from quaero.gateway.kin import Kin
+from quaero.gateway.lifecycle import Lifecycle
+from quaero.gateway.logsubscription import LogSubscription
+from quaero.gateway.queuestate import QueueState
+from quaero.gateway.remembered import Remembered
 from quaero.gateway.roots import Roots
 from quaero.gateway.socketprotocol import Line
 from quaero.gateway.state import Gateway
@@ -206,6 +213,38 @@ async def test_a_feed_that_took_the_place_of_a_broken_one_stays_and_the_broken_o
         await asyncio.wait({ticking})
 
 
+async def test_a_look_that_failed_is_followed_by_the_next_one(
+    store: SqlStore, bench: Bench, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Cracked(Silence):
+        """A doorbell that fails once."""
+
+        failures = 1
+
+        def heed(self, trees: Collection[int], work: bool) -> None:
+            self.failures -= 1
+            if self.failures == 0:
+                raise OSError("no room")
+
+    gateway = Gateway(store, "1", clock=clock, bell=Cracked())
+    job = await bench.running()
+    halt = Halt()
+    async with asyncio.timeout(PATIENCE), running(gateway), aclosing(gateway.feed.changes(job.id)) as changes:
+        await anext(changes)
+        tail = gateway.feed._tails[job.id]
+        halt.before(monkeypatch, tail, "tell_quiet")
+        again = tail.tell_quiet
+        monkeypatch.setattr(tail, "tell_quiet", None)
+        while len(caplog.records) < 2:
+            await asyncio.sleep(0)
+            await clock.advance(1)
+        monkeypatch.setattr(tail, "tell_quiet", again)
+        halt.opened.set()
+        while not (halt.reached.is_set() and gateway.lookout.looks):
+            await asyncio.sleep(0)
+            await clock.advance(1)
+
+
 async def test_changes_of_a_tree_that_was_deleted_end(store: SqlStore, bench: Bench) -> None:
     gateway = Gateway(store, "1")
     job = await bench.running()
@@ -329,6 +368,88 @@ async def test_a_list_is_whole_whichever_read_fails_on_the_way(
     }  # fmt: skip
 
 
+async def test_others_have_their_turn_while_many_rows_are_told(
+    store: SqlStore, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, children = await bench.family(3)
+    now, turns, turns_seen = 0.0, 0, []
+
+    class Busy:
+        """It takes long to tell it of a row."""
+
+        def moved(self, row: Any, before: Job | None) -> None:
+            nonlocal now
+            now += 1.0
+            turns_seen.append(turns)
+
+        def gone(self, job_id: int) -> None:
+            raise AssertionError
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    looks = Interest(store, Gateway(store, "1").lookout, bench.clock)
+    await looks.watch(Busy(), await store.jobs_by_id(children))
+    await bench.hand.begin(*await bench.hand.take(3, root_id=parent.id))
+    monkeypatch.setattr(interest, "time", SimpleNamespace(perf_counter=lambda: now))
+    beside = asyncio.create_task(others())
+    await looks.look()
+    beside.cancel()
+
+    assert len(set(turns_seen)) == 3
+
+
+async def test_the_queue_is_read_once_for_all_who_come_together(
+    store: SqlStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    stats = store.stats
+
+    async def counted() -> Any:
+        nonlocal reads
+        reads += 1
+        return await stats()
+
+    monkeypatch.setattr(store, "stats", counted)
+    queue = QueueState(store, clock)
+    texts = await asyncio.gather(*(queue.read() for _ in range(50)))
+    assert (len(set(texts)), reads) == (1, 1)
+    clock.move(1.0)
+    await queue.read()
+    assert reads == 2
+
+
+async def test_what_was_remembered_for_a_moment_is_let_go_after_it(clock: FakeClock) -> None:
+    remembered = Remembered[int, int](clock, 1.0)
+
+    async def find() -> int:
+        return 1
+
+    for n in range(10):
+        await remembered.get(n, find)
+        clock.move(0.5)
+    assert len(remembered._found) == 2
+
+
+async def test_who_follows_the_lifecycle_keeps_nothing_of_roots_that_ended(store: SqlStore, bench: Bench) -> None:
+    watched = Watched(bench, store)
+    await watched.follow_lifecycle()
+    for _ in range(3):
+        parent, _ = await bench.family(2)
+        await watched.pass_time(1)
+        await bench.hand.end(parent)
+        await bench.finish()
+        await watched.pass_time(2)
+
+    assert len(watched.payloads("job_spawn")) == 3
+    [followed] = watched.connection._number_of
+    assert isinstance(followed, Lifecycle)
+    assert (followed._style._children, followed._ended, followed._pending) == ({}, {}, {})
+
+
 # --- the order of what is told
 
 
@@ -390,6 +511,33 @@ async def test_an_end_that_waited_for_a_log_is_told_when_the_log_is_left(store: 
 
     told = [row["status"] for p in watched.payloads("snapshot") for row in p["rows"] if row["id"] == str(child.id)]
     assert told[-1] == "completed"
+    watched.connection.close()
+
+
+async def test_a_log_whose_client_takes_nothing_holds_nothing_that_was_read_for_it(
+    store: SqlStore, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(Line):
+        is_full = True
+
+    monkeypatch.setattr(view, "REACH", 0)
+    monkeypatch.setattr("quaero.gateway.following.BEHIND_AT_FIRST", 4)
+    job = await bench.running()
+    for n in range(8):
+        await bench.hand.say(job, f"{n} " * 20_000)
+    watched = SlowReader(bench, store)
+    watched.connection = Connection(watched._record, bench.clock, Full())
+    async with asyncio.timeout(PATIENCE):
+        await watched.subscribe(id=1, topic=f"logs:{job.id}", cursor=f"{store.incarnation}.{job.id}.0")
+        await watched.halt.reached.wait()
+        [log] = watched.connection._number_of
+        assert isinstance(log, LogSubscription)
+        assert log._following is not None
+        assert (log._following._behind, log._following.is_behind) == (None, True)
+        watched.halt.opened.set()
+        while log._following.position < 9:
+            await asyncio.sleep(0)
+    assert [line["seq"] for p in watched.payloads("logs") for line in p["logs"]] == list(range(1, 10))
     watched.connection.close()
 
 

@@ -76,6 +76,39 @@ async def test_reads_grow_with_what_is_watched_and_not_with_viewers(bench: Bench
     assert all(text == texts[0] for text in texts)
 
 
+async def reads_while_much_is_new(bench: Bench, store: SqlStore, viewers: int) -> tuple[int, list[Watched]]:
+    """How many reads it takes to show lists that change and what fails to so many viewers."""
+    parent, _ = await bench.family(30)
+    first = Watched(bench, store)
+    everyone = [first, *(Watched(bench, store, beside=first) for _ in range(viewers - 1))]
+    for one in everyone:
+        await one.subscribe(id=1, topic=f"job:{parent.id}", rows=True, errors=True)
+        await one.subscribe(id=2, topic=f"children:{parent.id}", rows=True, status="running")
+        await one.subscribe(id=3, topic="jobs", rows=True)
+        await one.follow_lifecycle()
+    CountingStore.reads.clear()
+    for job in await bench.hand.take(10, root_id=parent.id):
+        await bench.hand.begin(job)
+        await bench.definition(a_definition(a_step("one")))
+        await first.pass_time(0.5)
+        await bench.hand.tell(ended(job, How.FAILED, error=an_error(final=True)))
+        await first.pass_time(0.5)
+    await first.pass_time(2.0)
+    return sum(CountingStore.reads.values()), everyone
+
+
+async def test_reads_of_lists_and_failures_do_not_grow_with_viewers_either(bench: Bench, store: SqlStore) -> None:
+    alone, _ = await reads_while_much_is_new(bench, store, 1)
+    many, everyone = await reads_while_much_is_new(bench, store, 20)
+
+    assert many <= alone * 1.2
+    for one in everyone:
+        snapshots = one.payloads("snapshot")
+        assert [group["count"] for group in [p["errors"] for p in snapshots if "errors" in p][-1]] == [10]
+        assert len({row["id"] for p in snapshots if p["id"] == 2 for row in p["rows"]}) == 10
+        assert len({row["id"] for p in snapshots if p["id"] == 3 for row in p["rows"]}) >= 11
+
+
 async def test_what_nobody_looks_at_is_not_read(bench: Bench, store: SqlStore) -> None:
     watched = Watched(bench, store)
     parent, _ = await bench.family(5)
