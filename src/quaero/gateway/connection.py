@@ -19,6 +19,7 @@ from quaero.clock import Clock
 from quaero.domain.errors import InvalidInput, QuaeroError, StoreUnavailable
 from quaero.domain.wire import Problem, log_head, problem
 from quaero.gateway.conflation import Conflation
+from quaero.gateway.partings import LeavingError, StuckError, TooEagerError
 from quaero.gateway.socketprotocol import Line
 from quaero.gateway.subscription import Key, Subscription
 from quaero.gateway.topics import SubscriptionId, envelope, json_of
@@ -29,18 +30,6 @@ MOST_SUBSCRIPTIONS = 256  # all tabs of a browser share one connection
 MOST_WAITING = 256  # answers to a client's own messages that it has not read
 _log = logging.getLogger(__name__)
 _FOR_EVER = float("inf")
-
-
-class StuckError(Exception):
-    """The client does not read."""
-
-
-class LeavingError(Exception):
-    """The client was told `bye`."""
-
-
-class TooEagerError(Exception):
-    """The client says more than it hears."""
 
 
 class WireError(Problem, frozen=True, omit_defaults=True, kw_only=True):
@@ -165,6 +154,11 @@ class Connection:
         self._stir()
 
     # --- writing
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client takes less than it is sent."""
+        return bool(self._senders) or self._line.is_full
 
     async def write(self) -> None:
         """Write until cancelled. Raises StuckError, LeavingError."""

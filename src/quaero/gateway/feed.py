@@ -23,7 +23,7 @@ from quaero.clock import Clock
 from quaero.domain.cursor import parse_cursor
 from quaero.domain.errors import NotFound, StoreUnavailable
 from quaero.gateway.finding import find_job
-from quaero.gateway.following import Following
+from quaero.gateway.following import BEHIND_AT_FIRST, Following
 from quaero.gateway.kin import Kin
 from quaero.gateway.lookout import Lookout
 from quaero.gateway.pace import Pace
@@ -38,7 +38,7 @@ from quaero.gateway.view import View
 from quaero.storage.port import EntryFilter, Store, StretchPage
 
 BEHIND_READERS = 4  # viewers that lag and read at the same time
-BEHIND_CHANGES = 50_000  # entries
+BEHIND_CHANGES = 5_000  # entries
 SCOPE_SECONDS = 2.0  # what a scope is made of never changes, but its job may be deleted
 SHED_SHARE = 20  # one viewer of so many is sent away each second, while it is too much
 SHED_RETRY_MS = (5_000, 15_000)
@@ -177,7 +177,7 @@ class Feed:
                 position = page.entries[-1].seq - 1 if page.entries else head
                 if len(page.entries) < n:
                     position = min(position, page.oldest - 1)
-                await view.reach_back_to(position, self.read_behind)
+                await view.older(position, self.read_behind, BEHIND_AT_FIRST)
             return position
 
     async def _tail(self, root_id: int) -> Tail:
@@ -252,13 +252,19 @@ class Feed:
             self._deleted = [view for view in self._deleted if view.is_followed]
             for view in self._deleted:
                 await view.tell_quiet(now, turns)
-            for root_id, tail in list(self._tails.items()):
-                await tail.tell_quiet(now, turns)
-                if not tail.tidy(now) and self._tails.get(root_id) is tail:
-                    del self._tails[root_id]
-                    await tail.close()
+            for tail in list(self._tails.values()):
+                try:
+                    await self._look_after(tail, now, turns)
+                except Exception:
+                    log.exception("viewers of tree %s could not be looked after; the next look follows", tail.root_id)
             if self.pace.is_overloaded:
                 self._shed()
+
+    async def _look_after(self, tail: Tail, now: float, turns: Turns) -> None:
+        await tail.tell_quiet(now, turns)
+        if not tail.tidy(now) and self._tails.get(tail.root_id) is tail:
+            del self._tails[tail.root_id]
+            await tail.close()
 
     def _shed(self) -> None:
         """Send some viewers to other gateways, or back when there is less to do."""

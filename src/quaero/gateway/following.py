@@ -231,17 +231,18 @@ class Following:
         return self._view.ping(place.position, self._feed.clock.now())
 
     async def catch_up(self) -> None:
-        """Have what lies between here and the view: shared if it is little, else read at this viewer's own pace."""
+        """Have what comes next of what lies before the view. Raises StoreUnavailable."""
         place = self.place
-        if await self._view.reach_back_to(place.position, self._feed.read_behind):
-            return
         older = await self._view.older(place.position, self._feed.read_behind, self._at_once)
+        if older is None:
+            return
         self._at_once = min(2 * self._at_once, BEHIND_AT_ONCE)
         if older.start > place.position:
             self._say_first(part("gap", Gap(place.position + 1, older.start)))
             place.position = place.sent = older.start
-        if older.cuts:
-            self._behind = deque(older.cuts)
+        left = deque(cut for cut in older.cuts if cut.to > place.position)
+        if left:
+            self._behind = left
         elif older.is_gone:
             self._view.is_gone = True
         elif place.position < self._view.start:

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+import msgspec
+
 from quaero.domain.errors import InvalidInput, NotFound
 from quaero.gateway.following import Following
 from quaero.gateway.listing import bounded
@@ -15,6 +17,7 @@ from quaero.gateway.parts import Part
 from quaero.gateway.scope import Scope
 from quaero.gateway.stateplane import StatePlane
 from quaero.gateway.subscription import Key, Outlet, Subscription
+from quaero.gateway.told import Bye
 from quaero.gateway.topics import Subscribe, envelope
 from quaero.storage.port import Mark
 
@@ -85,6 +88,11 @@ class LogSubscription(Subscription):
 
     async def _send_all(self, following: Following) -> None:
         async for part in following:
+            if part.kind == "bye":  # it is this gateway that has too much to do, and it serves the whole connection
+                self.outlet.leave(msgspec.json.decode(part.data, type=Bye).retry_ms)
+                return
+            if self.outlet.is_full:
+                following.let_go()
             await self.outlet.send(self._told(part, following.token))
             self.outlet.advanced()
 

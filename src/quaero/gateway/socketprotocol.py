@@ -25,6 +25,11 @@ class Line:
         """Write a message if that can be done without waiting; whether it was."""
         return False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the other side takes less than it is sent, as far as is known."""
+        return False
+
     def abort(self) -> None:
         """Cut the connection and forget what was not taken."""
 
@@ -59,6 +64,10 @@ class _KnownLine(Line):
             return False
         transport.write(_frame(text))
         return True
+
+    @property
+    def is_full(self) -> bool:
+        return not self._protocol.writable.is_set()
 
     def abort(self) -> None:
         self._protocol.transport.abort()

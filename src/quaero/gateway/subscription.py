@@ -27,8 +27,15 @@ class Outlet(Protocol):
     def due(self, view: "Subscription", kind: str, job_id: int, *, urgent: bool = False) -> None:
         """Something of this kind is to be told: at once, or when its interval is over."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the client takes less than it is sent."""
+
     async def send(self, text: str) -> None:
         """Write a message now and wait until there is room again. Raises StuckError."""
+
+    def leave(self, retry_ms: int) -> None:
+        """Send the client away: it comes again in so many milliseconds."""
 
     def advanced(self) -> None:
         """A log has sent more of its lines."""

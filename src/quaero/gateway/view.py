@@ -1,7 +1,7 @@
 """One filter class of one watched tree: its newest entries encoded once, its status, and who waits for more.
 
 Viewers of equal scopes share a view. It keeps a bounded number of cuts without a hole from `start` to `head`, the
-tail's head; whoever is behind `start` reads the store, together with others if it is not far.
+tail's head; whoever is behind `start` reads the store, together with others who are there.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quaero.gateway.following import Following
 
 HOT_BYTES = 4 << 20  # of cuts one view keeps at most
-REACH = 10_000  # entries it reaches back for those who come
+REACH = 10_000  # entries it reaches back at once for those who come, while there is room
 
 Read = Callable[[int, int, int, int], Awaitable[StretchPage]]
 """Reads older stretches: of a tree, beyond a position, up to one, about so many entries."""
@@ -64,7 +64,6 @@ class View:
         self._selection = Selection(scope, kin)
         self._told: object = None
         self._ping: tuple[tuple[int, int, int], Part] | None = None
-        self._reaching = asyncio.Lock()
         self._older: Older | None = None
         self._reading_older = asyncio.Lock()
 
@@ -182,40 +181,39 @@ class View:
         self.start = self.head = head
         self.has_news = True
 
-    async def reach_back_to(self, position: int, read: Read) -> bool:
-        """Hold what came after a position that is not far back, read once for all who come; whether it is held."""
-        async with self._reaching:
-            upto = self.start
-            if position >= upto:
-                return True
-            if upto - position > REACH:
-                return False
-            page = await read(self.scope.root_id, position, upto, REACH)
-            if page.oldest - 1 > position or page.to < upto or not page.head:
-                return False
-            more = await self.encode(page.stretches, position, upto)
-            size = sum(cut.size for cut in more)
-            if self.start == upto and self._size + size <= HOT_BYTES:
-                self._cuts[:0] = more
-                self._size += size
-                self.start = position
-            return self.start <= position
+    async def older(self, position: int, read: Read, n: int) -> Older | None:
+        """What comes after a position before `start`, about `n` entries of it; None if the view holds it by now.
 
-    async def older(self, position: int, read: Read, n: int) -> Older:
-        """About `n` entries that come after a position far behind.
-
-        One read at a time, and the last one is kept for those who ask for the same: viewers that stopped together hold
-        the same bytes, and what lies decoded in memory is one reader's whoever lags.
+        What reaches up to the view becomes part of it while there is room, so those who come back together are served
+        by one read. Of what lies farther back the last read is kept for those who ask for some of the same: viewers
+        that stopped together hold the same bytes. One read at a time: what lies decoded in memory is one reader's,
+        whoever lags.
         """
         async with self._reading_older:
-            if self._older is not None and self._older.after == position:
-                return self._older
-            page = await read(self.scope.root_id, position, self.start, n)
+            upto, kept = self.start, self._older
+            if position >= upto:
+                return None
+            if kept is not None and kept.after <= position < kept.to:
+                return kept
+            has_room = self._size < HOT_BYTES // 2
+            page = await read(self.scope.root_id, position, upto, REACH if has_room and upto - position <= REACH else n)
             start = max(position, page.oldest - 1)
             found = await self.encode(page.stretches, start, page.to) if page.to > start else []
+            if found and start == position and page.to == upto and self._take_before(upto, found):
+                return None
             older = Older(position, start, page.to, found, is_gone=not page.head)
             self._older = older if found else None
             return older
+
+    def _take_before(self, upto: int, found: list[Cut]) -> bool:
+        """Hold what comes right before `start`, if that still is `upto` and there is room."""
+        size = sum(cut.size for cut in found)
+        if self.start != upto or self._size + size > HOT_BYTES:
+            return False
+        self._cuts[:0] = found
+        self._size += size
+        self.start = found[0].prev
+        return True
 
     # --- state
 

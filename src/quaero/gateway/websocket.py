@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from quaero.domain.access import Access
 from quaero.domain.errors import InvalidInput, NotFound, QuaeroError, StoreUnavailable
-from quaero.gateway.connection import Connection, LeavingError, StuckError, TooEagerError
+from quaero.gateway.connection import Connection
 from quaero.gateway.lifecycle import Lifecycle
+from quaero.gateway.partings import LeavingError, StuckError, TooEagerError
 from quaero.gateway.socketprotocol import Line, line_of
 from quaero.gateway.state import Gateway
 from quaero.gateway.stateplane import StatePlane

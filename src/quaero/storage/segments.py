@@ -33,6 +33,11 @@ class Segments:
         """The number of its last entry."""
         return self.first - 1 + sum(map(_count, self.segments))
 
+    @property
+    def size(self) -> int:
+        """Bytes of its lines, roughly."""
+        return sum(len(segment[6]) for segment in self.segments if segment[0] == LINES)
+
     def job_ids(self) -> set[int]:
         """The jobs that have entries in it."""
         return {segment[1] for segment in self.segments}

@@ -9,10 +9,11 @@ from quaero.storage.port import Mark, Standing, Stretch, StretchPage
 from quaero.storage.reads import jobs_by_id, steps
 
 RUNS_AT_ONCE = 256
+MOST_BYTES = 4 << 20  # of lines in one page, and one run more: lines may be 64 KiB long
 
 
 def stretches(db: Connection, root_id: int, after: int, upto: int | None, limit: int) -> StretchPage:
-    """Stretches beyond `after`, cut where they reach beyond it or `upto`."""
+    """Stretches beyond `after`, cut where they reach beyond it or `upto`: as many as have room in memory."""
     found = db.rows("select journal_head, journal_oldest from job where id = ? and purging = 0", (root_id,))
     if not found:
         return StretchPage([], after, 0, 1)
@@ -20,8 +21,8 @@ def stretches(db: Connection, root_id: int, after: int, upto: int | None, limit:
     end = head if upto is None else min(head, upto)
     position = max(after, oldest - 1)
     read: list[Stretch] = []
-    left = limit
-    while position < end and left > 0:
+    left, room = limit, MOST_BYTES
+    while position < end and left > 0 and room > 0:
         rows = _runs(db, root_id, position, end)
         for first, last, block_id in rows:
             stretch = segments(db, root_id, first, block_id)
@@ -30,7 +31,8 @@ def stretches(db: Connection, root_id: int, after: int, upto: int | None, limit:
             read.append(stretch)
             position = min(last, end)
             left -= position - stretch.first + 1
-            if left <= 0:
+            room -= stretch.size
+            if left <= 0 or room <= 0:
                 break
         if not rows:
             break

@@ -1,6 +1,7 @@
 """The feed gives every viewer every matching entry once, in order, wherever it begins and however it is disturbed."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -44,10 +45,14 @@ class Viewer:
         self.parts: list[tuple[str, Any]] = []
         self.seqs: list[int] = []
         self.at = following.start.position
+        self.told_at = time.monotonic()
 
     async def take(self) -> Part:
-        """The next part."""
+        """The next part. Signs of life alone are waited for no longer than for silence."""
         part = await asyncio.wait_for(anext(self.following), PATIENCE)
+        if part.kind != "ping":
+            self.told_at = time.monotonic()
+        assert time.monotonic() - self.told_at < PATIENCE, f"nothing but signs of life after {self.parts[-10:]}"
         data = msgspec.json.decode(part.data)
         self.parts.append((part.kind, data))
         if part.kind == "logs":
@@ -290,6 +295,8 @@ async def test_those_far_behind_at_one_place_share_a_read_and_whoever_lets_go_mi
         await worker.log(job, f"more {n}")
     monkeypatch.setattr(view, "REACH", 0)
     monkeypatch.setattr(parts, "MAX_ENTRIES", 10)
+    monkeypatch.setattr("quaero.gateway.following.BEHIND_AT_FIRST", 30)
+    monkeypatch.setattr("quaero.gateway.following.BEHIND_AT_ONCE", 30)
     reads = 0
     read = live.store.stretches
 
@@ -299,15 +306,32 @@ async def test_those_far_behind_at_one_place_share_a_read_and_whoever_lets_go_mi
         return await read(*args, **kwargs)
 
     monkeypatch.setattr(type(live.store), "stretches", lambda self, *args, **kwargs: counted(*args, **kwargs))
-    first = f"{live.store.incarnation}.{job.root_id}.0"
+    tree = f"{live.store.incarnation}.{job.root_id}."
 
-    viewers = [await watch(live, job.id, cursor=first) for _ in range(20)]
+    viewers = [await watch(live, job.id, cursor=f"{tree}{n}") for n in (0, *range(20))]
     await asyncio.gather(*(viewer.until("logs") for viewer in viewers))
-    assert reads <= 2  # one of them the tail's own
-    for viewer in viewers[:2]:
+    assert reads == 2  # one of them the tail's own
+    for viewer in viewers[:3]:
         viewer.following.let_go()
-    for viewer in viewers:
-        await viewer.has(*range(1, 112))
+    for n, viewer in zip((0, *range(20)), viewers, strict=True):
+        await viewer.has(*range(n + 1, 112))
+    assert reads <= 14  # four pieces for all, and again what was let go
+
+
+async def test_what_was_read_for_one_who_lags_is_held_for_who_comes_next_while_there_is_room(
+    live: Gateway, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(100):
+        await worker.log(job, f"more {n}")
+    tree = f"{live.store.incarnation}.{job.root_id}."
+    await (await watch(live, job.id, cursor=f"{tree}50")).has(*range(51, 112))
+    [shared] = live.feed._tails[job.root_id].views.values()
+    assert (shared.start, shared._older) == (50, None)
+
+    monkeypatch.setattr(view, "HOT_BYTES", 100)
+    await (await watch(live, job.id, cursor=f"{tree}10")).has(*range(11, 112))
+    assert shared.start == 50
+    assert shared._older is not None
 
 
 async def test_what_is_kept_no_more_is_a_gap_for_one_far_behind(

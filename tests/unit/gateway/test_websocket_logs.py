@@ -17,6 +17,7 @@ from quaero.gateway.mapcache import By
 from quaero.gateway.maps import MapQuery, get_map
 from quaero.gateway.routing import JobId
 from quaero.gateway.state import Gateway
+from quaero.gateway.websocket import LEAVING
 from quaero.settings import Settings, WebSocket
 from quaero.testing.bench import Bench
 from quaero.testing.factories import a_child, an_error, ended
@@ -129,6 +130,22 @@ async def test_a_closed_tree_that_opens_again_is_followed_on(client: Client, ben
 
     await client.until(lambda: said(client, 1) == said(client, 2) == ["line again"])
     assert next(p for p in client.of("status") if p.get("id") == 1 and p.get("reopened"))
+
+
+async def test_who_is_sent_away_from_a_log_is_sent_away_from_the_whole_connection(
+    gateway: Gateway, client: Client, bench: Bench
+) -> None:
+    job = await bench.running()
+    await bench.hand.say(job, "line 1")
+    await client.say("subscribe", id=1, topic=f"logs:{job.id}")
+    await client.until(lambda: said(client, 1) == ["line 1"])
+
+    for view in gateway.feed._tails[job.id].views.values():
+        for following in view.followings:
+            following.leave(1234)
+
+    assert await client.closed() == LEAVING
+    assert client.messages[-1] == {"type": "bye", "payload": {"retry_ms": 1234}}
 
 
 async def test_who_comes_back_to_a_deleted_tree_is_told_what_will_not_come(client: Client, bench: Bench) -> None:

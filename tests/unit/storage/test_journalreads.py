@@ -3,7 +3,7 @@
 import pytest
 
 from quaero.domain.entries import Level
-from quaero.storage import journalreads, offspring
+from quaero.storage import journalreads, offspring, stretches
 from quaero.storage.port import EntryFilter
 from quaero.testing import Bench
 from quaero.testing.factories import a_child, a_definition, a_step
@@ -53,6 +53,21 @@ async def test_blocks_without_the_level_are_not_opened(bench: Bench, opened: lis
     assert [entry.message for entry in page.entries] == ["line 50"]
     assert page.scanned_to == page.head
     assert len(opened) == 1
+
+
+async def test_stretches_of_long_lines_come_fewer_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = await bench.running()
+    for n in range(10):
+        await bench.hand.say(job, f"{n} " * 500)
+    monkeypatch.setattr(stretches, "MOST_BYTES", 2_500)
+    seqs: list[int] = []
+    pages = at = 0
+    while (page := await bench.store.stretches(job.id, after=at)).to > at:
+        assert sum(len(entry.message) for stretch in page.stretches for entry in stretch.entries()) < 4_000
+        seqs += [entry.seq for stretch in page.stretches for entry in stretch.entries()]
+        pages, at = pages + 1, page.to
+    assert seqs == list(range(1, page.head + 1))
+    assert pages > 3
 
 
 @pytest.mark.parametrize("narrow", [0, 100_000])

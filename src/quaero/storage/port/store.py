@@ -79,7 +79,8 @@ class Store(Protocol):
     async def stretches(
         self, root_id: int, *, after: int, upto: int | None = None, limit: int = 5000, patient: bool = False
     ) -> StretchPage:
-        """The journal beyond `after`, up to `upto` or the head; as many stretches as hold about `limit` entries.
+        """The journal beyond `after`, up to `upto` or the head; as many stretches as hold about `limit` entries,
+        fewer where lines are long.
 
         `patient` reads wait behind each other, never before others.
         """
