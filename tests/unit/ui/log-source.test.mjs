@@ -214,6 +214,21 @@ test("a log that could not be read at first, and whose connection broke meanwhil
   assert.equal(book.state.lines.length, 900);
 });
 
+test("a page that could not be read is asked for again a little later, and is no trouble for ever", async () => {
+  server.head = 5_000;
+  await opened();
+  source.earlier(tokenBefore(book.state));
+  await refuse(server.asked[0]);
+  assert.equal(book.state.trouble.message, "The server cannot be reached.");
+
+  await pass(3_500);
+
+  assert.equal(book.state.trouble, null); // so whatever is still in sight is asked for
+  source.earlier(tokenBefore(book.state));
+  await give(server.asked[0]);
+  assert.equal(book.state.lines[0].seq, 4_001);
+});
+
 /** Numbers from a seed. */
 function chance(seed) {
   let state = seed + 1;

@@ -35,6 +35,7 @@ export function reduce(book, message) {
   switch (message.type) {
     case "asked": return { ...book, loading: true };
     case "failed": return { ...book, loading: false, trouble: message.error };
+    case "again": return { ...book, trouble: null };
     case "end-page": return atEnd(book, message.page, message.waiting);
     case "jump-page": return somewhere(book, message.page);
     case "earlier-page": return earlier(book, message.page);

@@ -22,7 +22,6 @@ export class Source {
   #waiting = null;
   #run = new AbortController(); // pages on their way for the run as it is, or as it is asked to be
   #calm = null;
-  #again = 0;
 
   /** `scope`: {job, step, children, own, level, q}; without a job the service log. `book` is the store of the book. `following()`. */
   constructor(scope, book, { following, onStatus }) {
@@ -38,7 +37,6 @@ export class Source {
 
   close() {
     this.#run.abort();
-    clearTimeout(this.#again);
     this.#calm();
     this.#subscription?.close();
   }
@@ -109,10 +107,7 @@ export class Source {
 
   async #atEnd() {
     this.#waiting ??= [];
-    const page = await this.#beginning("end-page", { order: "desc" }, () => {
-      this.#release();
-      if (mayPass(this.#book.state.trouble)) this.#again = setTimeout(() => this.#atEnd(), AGAIN_MS);
-    });
+    const page = await this.#beginning("end-page", { order: "desc" }, () => this.#release(), () => this.#atEnd());
     if (page && !this.#subscription) this.#listen(page.prev_cursor);
     return page;
   }
@@ -134,15 +129,17 @@ export class Source {
   }
 
   /** The first page of another run; of those asked for, the last one counts. */
-  #beginning(type, more, onFailed) {
-    clearTimeout(this.#again);
+  #beginning(...asked) {
     this.#run.abort();
     this.#run = new AbortController();
-    return this.#page(type, more, onFailed);
+    return this.#page(...asked);
   }
 
-  /** A page; null if there was trouble, or another run was begun meanwhile. */
-  async #page(type, more, onFailed = () => undefined) {
+  /**
+   * A page; null if there was trouble, or another run was begun meanwhile. Trouble that may pass is over after a while: a
+   * page that is still in sight is asked for again then.
+   */
+  async #page(type, more, onFailed = () => undefined, again = () => this.#book.dispatch({ type: "again" })) {
     const { signal } = this.#run;
     this.#book.dispatch({ type: "asked" });
     try {
@@ -156,6 +153,7 @@ export class Source {
       if (signal.aborted) return null;
       this.#book.dispatch({ type: "failed", error });
       onFailed();
+      if (mayPass(error)) setTimeout(() => signal.aborted || again(), AGAIN_MS);
       return null;
     }
   }
