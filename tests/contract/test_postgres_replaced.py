@@ -12,6 +12,7 @@ from tests import postgres
 from quaero.domain.errors import StoreUnavailable, StoreUnsafe
 from quaero.engine.lifecycle.enqueue import enqueue
 from quaero.storage.postgres import writer
+from quaero.storage.postgres.connection import PostgresConnection
 from quaero.storage.sqlstore import SqlStore
 from quaero.testing import Bench, FakeClock
 from quaero.testing.factories import a_root
@@ -59,6 +60,34 @@ async def test_a_transaction_whose_number_a_server_has_not_reached_was_not_kept(
         writer: Any = store._backend
         writer._db.close()  # it was lost in the commit
         assert writer._became_of("4000000000000") == "aborted"
+
+
+async def test_a_transaction_that_is_still_under_way_is_asked_after_on_one_connection(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server has not noticed yet that who began it is gone."""
+    made: list[PostgresConnection] = []
+    asked: list[int] = []
+
+    def connect(url: str) -> PostgresConnection:
+        made.append(PostgresConnection(url))
+        return made[-1]
+
+    async with SqlStore.open(url) as store:
+        backend: Any = store._backend
+        with psycopg.connect(url) as other:
+            begun = other.execute("select pg_current_xact_id()::text").fetchone()
+            assert begun is not None
+            backend._db.close()
+            monkeypatch.setattr(writer, "PostgresConnection", connect)
+            monkeypatch.setattr(
+                backend, "_pause", lambda run: asked.append(run) or (len(asked) == 3 and other.commit())
+            )
+
+            assert backend._became_of(begun[0]) == "committed"
+
+    assert len(asked) == 3
+    assert len(made) == 1
 
 
 def test_a_database_that_holds_other_tables_by_our_names_is_refused() -> None:

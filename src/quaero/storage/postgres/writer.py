@@ -176,7 +176,8 @@ class PostgresWriter:
         give_up = time.monotonic() + PATIENCE_SECONDS
         for run in range(1_000):
             with contextlib.suppress(psycopg.OperationalError):
-                self._db = PostgresConnection(self.url)
+                if not self._db.is_open:
+                    self._db = PostgresConnection(self.url)
                 try:
                     ((status,),) = self._db.rows("select pg_xact_status(cast(? as xid8))", (number,))
                 except errors.InvalidParameterValue:  # a number still to come: a standby took over that never saw it
