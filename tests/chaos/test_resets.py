@@ -75,7 +75,7 @@ async def resets(address: str, job_id: str, n: int, rng: random.Random) -> None:
 
 def viewers(address: str) -> int:
     """How many the gateway thinks it has."""
-    with urllib.request.urlopen(f"{address}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=60) as answer:
         return sum(int(n) for n in re.findall(r"^quaero_viewers\{.*\} (\d+)", answer.read().decode(), re.MULTILINE))
 
 
