@@ -108,7 +108,7 @@ class Cluster:
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     with laid() as network, serving(network) as database:
-        async with staged(tmp_path, url=database.url, lease=3.0, heartbeat=0.5, grace=1.0) as stage:
+        async with staged(tmp_path, url=database.url, lease=5.0, heartbeat=0.5, grace=1.0) as stage:
             yield Cluster(stage, network, database, random.Random(f"hosts {SEED}"))
 
 
