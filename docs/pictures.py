@@ -25,8 +25,8 @@ IMAGES = Path(__file__).parent / "images"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIZES: dict[str, Any] = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 900}}
 SURVEY = """
-id = "harbour-survey"
-name = "Harbour survey"
+id = "coast-survey"
+name = "Coast survey"
 description = "Soundings and tides, then the charts drawn from both"
 schedule = "30 2 * * 1"
 tags = ["harbour", "weekly"]
@@ -166,7 +166,7 @@ def take(browser: Browser, server: Server) -> None:
         server.ask("/api/jobs", {"kind": "generator", "name": name, "tags": [tag], "payload": payload})
     until(lambda: server.ask("/api/queue/stats")["pending"] < 50)
     server.ask("/api/job-definitions", {"toml": SURVEY})
-    survey = server.ask("/api/job-definitions/harbour-survey/execute", {})["id"]
+    survey = server.ask("/api/job-definitions/coast-survey/execute", {})["id"]
     until(lambda: len(server.ask(f"/api/jobs/{survey}")["steps"]) == 4)
     charts = server.ask(f"/api/jobs/{survey}")["steps"][2]["id"]
 

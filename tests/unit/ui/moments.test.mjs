@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { joined, untold } = await import("../../../src/quaero/ui/tree/moments.js");
+const { joined, unread, untold } = await import("../../../src/quaero/ui/tree/moments.js");
 
 const at = (second) => new Date(1_700_000_000_000 + second * 1_000).toISOString();
 const spawn = (seq, count) => ({ seq, timestamp: at(seq), job_id: "1", message: `Spawned ${count.toLocaleString("en-US")}`, fields: { count } });
@@ -15,6 +15,16 @@ test("spawns that follow each other are one moment, others stay what they are", 
 
   assert.deepEqual(moments.map(({ message }) => message),
     ["Status changed: running", "Spawned 2,500 in 3 batches over 2.0 s", "Status changed: waiting", "Spawned 7"]);
+});
+
+test("what was not looked at is said, and only that", () => {
+  const run = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => ({ seq: from + i, timestamp: at(from + i) }));
+  const told = unread(run(1, 500), run(90_001, 90_500), { id: "1" });
+
+  assert.deepEqual(told.map(({ message, timestamp }) => [message, timestamp]), [["What entries 501 to 90,000 tell stands in the log", at(500)]]);
+  assert.deepEqual(unread(run(1, 500), run(301, 800), { id: "1" }), []);
+  assert.deepEqual(unread(run(1, 40), run(1, 40), { id: "1" }), []);
+  assert.deepEqual(unread([], [], { id: "1" }), []);
 });
 
 test("a beginning and an end that no entry tells stand in the row", () => {

@@ -16,7 +16,15 @@ export async function momentsOf(root, steps, signal) {
   const ids = new Set(jobs.map((job) => job.id));
   const entries = new Map([...first, ...last].filter((entry) => isMoment(entry, ids)).map((entry) => [entry.seq, entry]));
   const told = [...entries.values()].sort((a, b) => a.seq - b.seq);
-  return joined(told.concat(untold(jobs, told)).sort((a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp)));
+  return joined(told.concat(unread(first, last.toReversed(), root), untold(jobs, told)).sort((a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp)));
+}
+
+/** What is said of the entries that were not looked at, between the first ones and the last ones; nothing if none were left out. */
+export function unread(first, last, root) {
+  const [before, behind] = [first.at(-1), last[0]];
+  if (first.length < AT_EACH_END || !behind || behind.seq <= before.seq + 1) return [];
+  return [{ seq: "unread", timestamp: before.timestamp, level: "info", job_id: root.id, step: null, fields: {},
+    message: `What entries ${count(before.seq + 1)} to ${count(behind.seq - 1)} tell stands in the log` }];
 }
 
 const isMoment = (entry, ids) => entry.originator !== "worker" && (ids.has(entry.job_id) || entry.fields?.lost);
