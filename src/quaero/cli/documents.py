@@ -1,19 +1,17 @@
 """`quaero documents`: what jobs collected, listed, searched, exported."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+import codecs
+from typing import TYPE_CHECKING
 
 import click
 
 from quaero.cli import output
 from quaero.cli.options import JOB_ID, Where, client_options, examples, json_option
-from quaero.domain.printable import clean, one_line
+from quaero.domain.printable import one_line
 
 if TYPE_CHECKING:
     from quaero.client import AsyncClient
 
-PAGE = 500  # with words also the most hits
-Document = dict[str, Any]
 FORMATS = ("jsonl", "markdown")
 
 
@@ -35,38 +33,22 @@ def documents(
     where: Where, as_json: bool, words: tuple[str, ...], root_id: int | None, form: str | None, limit: int
 ) -> None:
     """List documents, or those in which all WORDS occur, best first; or export them."""
+    from quaero.client.transport import address
+
     q = " ".join(words) or None
 
+    async def export(client: "AsyncClient") -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        async for part in client.stream(address("documents", "export", format=form, q=q, job_id=root_id)):
+            output.text(decoder.decode(part))
+
     async def read(client: "AsyncClient") -> None:
-        if form is not None:
-            async for document in _all(client, q, root_id):
-                if form == "markdown":
-                    output.result(_as_markdown(document))
-                else:
-                    output.json(document, indent=False)
-            return
         found = (await client.documents(q, job_id=root_id, limit=limit))["documents"]
         if as_json:
             output.json(found)
             return
-        rows = [(d["id"], d["job_id"], one_line(d["title"], 60), one_line(d["snippet"] or d["url"], 90)) for d in found]
-        output.table(("ID", "JOB", "TITLE", "FOUND" if q else "URL"), rows)
+        last = "snippet" if q else "url"
+        rows = [(d["id"], d["job_id"], one_line(d["title"], 60), d[last]) for d in found]
+        output.table(("ID", "JOB", "TITLE", "FOUND" if q else "URL"), rows, limit=90)
 
-    where.with_client(read)
-
-
-async def _all(client: "AsyncClient", q: str | None, root_id: int | None) -> AsyncIterator[Document]:
-    """Every document, oldest first; with words, the best hits."""
-    cursor: str | None = None
-    while True:
-        page = await client.documents(q, job_id=root_id, cursor=cursor, limit=PAGE)
-        for document in page["documents"]:
-            yield document
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
-
-
-def _as_markdown(document: Document) -> str:
-    cut = "\n\n*(cut here)*" if document["truncated"] else ""
-    return f"<!-- {clean(document['url'])} -->\n\n{clean(document['text']).strip()}{cut}\n"
+    where.with_client(export if form is not None else read)

@@ -23,6 +23,12 @@ def result(text: str) -> None:
         sys.stdout.write(f"{text}\n")
 
 
+def text(part: str) -> None:
+    """A part of the result, as it is. Raises ReaderGoneError, OutputLostError."""
+    with _told_apart():
+        sys.stdout.write(part)
+
+
 def message(text: str) -> None:
     """A line about what goes on, for people. Where nobody can read it the work goes on without."""
     if sys.stderr is not None:

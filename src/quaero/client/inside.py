@@ -48,7 +48,7 @@ class InsideTransport:
     @asynccontextmanager
     async def stream(self, address: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Stream]:
         """Open a stream."""
-        call = _Call(_scope("GET", address, None, headers), b"")
+        call = _Call(_scope("GET", address, None, headers), b"", waits=True)
         answering = asyncio.create_task(self._answer(call))
         begun = asyncio.create_task(call.begun.wait())
         try:
@@ -75,7 +75,7 @@ class InsideTransport:
 class _Call:
     """One call of the application: what it may receive, what it sent; also the way out of a stream (`Channel`)."""
 
-    def __init__(self, scope: dict[str, Any], body: bytes) -> None:
+    def __init__(self, scope: dict[str, Any], body: bytes, *, waits: bool = False) -> None:
         scope["extensions"] = {CHANNEL: lambda: self}
         self.scope = scope
         self.status = 500
@@ -84,6 +84,7 @@ class _Call:
         self.begun = asyncio.Event()
         self.gone = asyncio.Event()
         self.on_lost: Callable[[], None] | None = None
+        self._waits = waits  # for a reader, who takes a long answer as it comes
         self._body: bytes | None = body
         self._room = asyncio.Event()
 
@@ -103,6 +104,8 @@ class _Call:
             self.begun.set()
             return
         if message.get("body"):
+            if self._waits:
+                await self.drain()
             self.chunks.put_nowait(message["body"])
         if not message.get("more_body"):
             self.chunks.put_nowait(None)

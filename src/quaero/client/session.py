@@ -245,6 +245,14 @@ class AsyncClient:
             raise error_of(reply)
         return reply
 
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """An answer of any length, as it comes. Raises what a bad answer stands for."""
+        async with (await self._open()).stream(path) as stream:
+            if stream.status != 200:
+                raise error_of(Reply(stream.status, stream.headers, b"".join([part async for part in stream.chunks])))
+            async for part in stream.chunks:
+                yield part
+
     async def _open(self, instead_of: Transport | None = None) -> Transport:
         """The way there; unless it was named, it is looked for anew when the one there was does not answer any more."""
         async with self._opening:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from quaero.domain.definitions import parse
+from quaero.domain.facts import Began, Document, Ended
 from quaero.engine.lifecycle.catalogue import create_definition
 from quaero.engine.lifecycle.definitions import run_definition
 
@@ -220,6 +221,36 @@ def test_a_tree_is_cancelled_retried_rerun_and_deleted(quaero: Quaero, prepare: 
     assert rerun["job"]["id"] not in (bad, late)
     assert (early.code, deleted.code, quaero("show", late).code) == (2, 0, 2)
     assert deleted.out == f"job {late} is deleted; jobs affected: 1\n"
+
+
+async def documents(hand: Hand) -> int:
+    """A root that kept more documents than an export reads at once, and than may wait to be printed."""
+    root = await hand.submit()
+    [job] = await hand.take()
+    kept = [Document(f"https://example.org/{n}", f"Page {n}", f"# Häfen\n\nOf harbour {n}.") for n in range(3_400)]
+    await hand.tell(
+        Began(job.id, job.epoch, job.created_at),
+        Ended(job.id, job.epoch, job.created_at, job.created_at, documents=kept),
+    )
+    return root
+
+
+def test_documents_are_listed_searched_and_exported_whole(quaero: Quaero, prepare: Prepare[Any]) -> None:
+    root = str(prepare(documents))
+
+    listed = quaero("documents", "--limit", "2").out.splitlines()
+    found = quaero("documents", "harbour", "7").out.splitlines()
+    lines = quaero("documents", "--job", root, "--export", "jsonl").out.splitlines()
+    text = quaero("documents", "--export", "markdown")
+
+    assert [line.split()[-1] for line in listed] == ["URL", "https://example.org/0", "https://example.org/1"]
+    assert found[0].endswith("FOUND")
+    assert "Of harbour 7." in found[1]
+    assert [json.loads(line)["text"] for line in lines] == [f"# Häfen\n\nOf harbour {n}." for n in range(3_400)]
+    assert text.code == 0
+    assert text.out.startswith("<!-- https://example.org/0 -->\n\n# Häfen\n\nOf harbour 0.\n")
+    assert text.out.count("<!-- ") == 3_400
+    assert quaero("documents", "--job", "999", "--export", "jsonl") == (0, "", "")
 
 
 def test_definitions_are_listed_shown_validated_and_exported(quaero: Quaero, tmp_path: Path) -> None:
