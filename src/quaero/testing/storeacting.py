@@ -2,8 +2,10 @@
 
 Two trees grow alike. In one of them every job is acted on by itself, in a commit of its own and as if it had others
 below it; in the other a bulk does it, batch by batch. Rows, tallies and journals must be the same, then and at the end.
+`QUAERO_DEEP=n` tries n times as many.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,11 +33,12 @@ S = JobStatus
 KINSHIP = ("id", "root_id", "parent_id", "step_id", "spawner_id")
 PASSING = ("version", "lane_id", "limit_id", "step_limit_id", "is_branch", "tallies", "cancelling")
 EVERYTHING = 1 << 62
+DEEP = int(os.environ.get("QUAERO_DEEP", "1"))
 
 _place = st.integers(0, 20)
 _grow = st.tuples(st.sampled_from(("plain", "limited", "delayed", "after")), _place, st.integers(1, 4))
 _move = st.tuples(st.sampled_from(("take", "begin", "complete", "fail", "fail", "return")), _place, st.integers(1, 3))
-_story = st.lists(_grow | _move, min_size=4, max_size=16)
+_story = st.lists(_grow | _move, min_size=4, max_size=12)
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ class StoreActing(StoreTests):
     """Part of `StoreContract`. `bench` comes from it."""
 
     @settings(
-        max_examples=8,
+        max_examples=5 * DEEP,
         deadline=None,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
