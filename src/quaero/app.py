@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -177,6 +178,10 @@ async def _serve(store: SqlStore, bell: Doorbell, order: Order, until: asyncio.E
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, until.set)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # each viewer is a descriptor; a shell gives 1,024 at first
     listener = socket.socket(fileno=order.listener)
     listener.setblocking(False)
     gateway = Gateway(store, order.version, settings=order.settings, bell=bell)

@@ -1,6 +1,7 @@
 """The processes of `quaero up`: how they stop, what they refuse to start with, and that none outlives its parent."""
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -152,3 +153,17 @@ def test_a_job_sees_nothing_of_how_quaero_was_started(program: Program) -> None:
     up.send(signal.SIGTERM)
     assert up.wait() == 0
     assert sys.executable in COMMAND
+
+
+def test_a_gateway_takes_as_many_descriptors_as_it_may(program: Program) -> None:
+    """A shell gives fewer at first than there may be viewers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, hard - 1), hard))
+    try:
+        program.up()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    [gateway] = [pid for pid, words in program.processes().items() if "quaero.app gateway" in words]
+    [line] = [line for line in Path(f"/proc/{gateway}/limits").read_text().splitlines() if "open files" in line]
+    assert line.split()[3:5] == [str(hard)] * 2
