@@ -22,6 +22,8 @@ WITNESS = """
 window.__broken = [];
 document.addEventListener('securitypolicyviolation', (event) =>
     window.__broken.push(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
+// Chromium gives up what it loads whenever an interface of this machine comes or goes, as some tests make them do.
+window.addEventListener('error', (event) => event.target instanceof HTMLScriptElement && location.reload(), true);
 window.__ran = () => window.__broken.push('a probe ran');
 window.alert = window.confirm = window.prompt = () => window.__broken.push('a dialog opened');
 """
