@@ -30,7 +30,7 @@ run: $(VENV)/.run ## Install what is missing, then start everything with the dem
 
 .PHONY: test
 test: $(VENV)/.dev browser clients ## Install what is missing, then run every test but chaos (ARGS="-k crawler")
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 $(TESTS) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev ## Format, lint, types, import contracts, dead code

@@ -146,7 +146,7 @@ def node(transcript: Transcript, script: Path, *arguments: str) -> None:
 
 
 def end_gateway(program: Program, address: str, number: int) -> None:
-    """Send a signal to the gateway once everybody is there (but one that is just being cut)."""
+    """Send a signal to the gateway once everybody is there: who was not would not have to come back."""
 
     def all_are_there() -> bool:
         try:
@@ -155,7 +155,7 @@ def end_gateway(program: Program, address: str, number: int) -> None:
         except OSError:  # it is not back yet
             return False
         found = dict(re.findall(r'^quaero_viewers\{sort="(\w+)"\} (\d+)', told, re.MULTILINE))
-        return int(found["stream"]) >= STREAMS - 1 and int(found["socket"]) == SOCKETS
+        return int(found["stream"]) >= STREAMS and int(found["socket"]) == SOCKETS
 
     wait_for(all_are_there, "all viewers")
     os.kill(gateways(program)[0], number)

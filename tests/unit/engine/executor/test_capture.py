@@ -348,10 +348,10 @@ def test_beyond_its_cap_a_log_keeps_the_start_and_the_end(start: Start) -> None:
     assert 500_000 < kept <= 1024 * 1024
 
 
-def test_a_million_lines_all_arrive_in_order(start: Start) -> None:
-    driver = written(start, 'for n in range(1_000_000): log.info("%d", n)')
+def test_many_lines_all_arrive_in_order(start: Start) -> None:
+    driver = written(start, 'for n in range(200_000): log.info("%d", n)')
 
-    assert driver.texts() == [str(n) for n in range(1_000_000)]
+    assert driver.texts() == [str(n) for n in range(200_000)]
 
 
 def test_lines_facts_say_what_is_in_them(start: Start) -> None:
