@@ -9,7 +9,7 @@ _TRANSCRIPT = """
 async (first) => {
   const pane = document.querySelector('q-log .log-pane');
   const seen = new Map();
-  while (!seen.has(first)) {
+  for (let turn = 0; turn < 3_000 && !seen.has(first); turn++) {
     for (const line of pane.querySelectorAll('.line')) {
       const number = Number(line.querySelector('.no').textContent.replaceAll(',', ''));
       if (number) seen.set(number, line.querySelector('.says').textContent);
@@ -32,7 +32,10 @@ _WATCH = """
 
 
 def transcript(page: Page, first: int) -> list[list[object]]:
-    """Number and text of every line from where it stands up to the line with this number, a screen at a time."""
+    """Number and text of every line from where it stands up to the line with this number, a screen at a time.
+
+    What it does not reach is missing: it stops at some time, for an alarm of ours does not reach a page that goes on.
+    """
     found: list[list[object]] = page.evaluate(_TRANSCRIPT, first)
     return found
 
