@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests import postgres
+from tests.integration.program import wait_for
 
 from quaero.engine.lifecycle.removal import purge
 from quaero.engine.lifecycle.retry import delete
@@ -23,9 +24,16 @@ def url() -> Iterator[str]:
         yield url
 
 
+OTHERS = """
+select count(*) from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+
+
 def updates(url: str) -> dict[str, tuple[int, int]]:
-    """Rows changed so far, by table: all, and those changed in place."""
-    with psycopg.connect(url) as db:
+    """Rows changed so far, by table: all, and those changed in place. Sessions tell when they end, a moment late."""
+    with psycopg.connect(url, autocommit=True) as db:
+        wait_for(lambda: db.execute(OTHERS).fetchone() == (0,), "the end of all other sessions")
         rows = db.execute("select relname, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables").fetchall()
     return {name: (all_, hot) for name, all_, hot in rows}
 
